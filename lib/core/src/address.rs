@@ -1,0 +1,171 @@
+//! Mail addresses (RFC 5321 §4.1.2), parsed once and compared in one way.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use email_address::{EmailAddress, Options};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest path that a mail server must take, less its angle brackets (RFC 5321 §4.5.3.1.3).
+const MAX_OCTETS: usize = 254;
+
+/// A mail address. The local part keeps the case in which it was written; the domain is in lower case and A-labels.
+///
+/// Two addresses are equal when their [keys](Address::key) are: the case of the local part does not count. RFC 5321
+/// §2.4 leaves that to the receiving host; no host that lists meet today distinguishes, and people do mix cases.
+#[derive(Debug, Clone)]
+pub struct Address {
+    text: String,
+    at: usize,
+}
+
+impl Address {
+    /// The whole address.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What stands before the last `@`, as it was written.
+    pub fn local(&self) -> &str {
+        &self.text[..self.at]
+    }
+
+    /// What stands behind the last `@`: lower case, A-labels (RFC 5890).
+    pub fn domain(&self) -> &str {
+        &self.text[self.at + 1..]
+    }
+
+    /// The form by which addresses are compared and sorted.
+    pub fn key(&self) -> String {
+        self.text.to_lowercase()
+    }
+
+    /// The local part needs SMTPUTF8 (RFC 6531).
+    pub fn needs_smtputf8(&self) -> bool {
+        !self.text.is_ascii()
+    }
+}
+
+/// The text is not a mail address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a mail address: {reason}")]
+pub struct AddressError {
+    /// What was given.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let wrong = |reason: &str| AddressError { text: text.to_owned(), reason: reason.to_owned() };
+        if text.len() > MAX_OCTETS {
+            return Err(wrong("it is longer than 254 octets"));
+        }
+        if text.chars().any(char::is_control) {
+            return Err(wrong("it has a control character"));
+        }
+        let (local, domain) = text.rsplit_once('@').ok_or_else(|| wrong("it has no @"))?;
+        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| wrong("its domain is not a domain name"))?;
+        let text = format!("{local}@{domain}");
+        let options = Options::default().with_minimum_sub_domains(0).without_display_text().without_domain_literal();
+        EmailAddress::parse_with_options(&text, options).map_err(|error| wrong(&error.to_string().to_lowercase()))?;
+        Ok(Address { at: local.len(), text })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Address {}
+
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.text.is_ascii() && other.text.is_ascii() {
+            // The same order as that of the keys, without building them: rosters are sorted by it.
+            self.text
+                .bytes()
+                .map(|byte| byte.to_ascii_lowercase())
+                .cmp(other.text.bytes().map(|byte| byte.to_ascii_lowercase()))
+        } else {
+            self.key().cmp(&other.key())
+        }
+    }
+}
+
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_domain_is_lower_case_and_a_labels_and_the_local_part_stays() {
+        assert_eq!(address("Bob@BÜCHER.example").as_str(), "Bob@xn--bcher-kva.example");
+        assert_eq!(address("user@bücher.example"), address("USER@xn--bcher-kva.EXAMPLE"));
+        assert_eq!(address("\"a b\"@example.net").local(), "\"a b\"");
+        assert_eq!(address("root@localhost").domain(), "localhost");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_a_reason() {
+        for text in [
+            "",
+            "@",
+            "bob",
+            "bob@",
+            "@example.net",
+            "a b@example.net",
+            "bob@exa mple.net",
+            "bob@[192.0.2.1]",
+            "a@b@c\n",
+            "bob@-.example",
+            ".bob@example.net",
+            "Bob <bob@example.net>",
+        ] {
+            let error = text.parse::<Address>().expect_err(text);
+            assert!(!error.reason.is_empty(), "{text}");
+        }
+        assert!(format!("{}@example.net", "a".repeat(300)).parse::<Address>().is_err());
+    }
+}

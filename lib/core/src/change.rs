@@ -1,0 +1,250 @@
+//! The only way to change the store: a batch of changes that is applied whole or not at all.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use data_encoding::BASE64;
+use listmill_queue_format::EntryId;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Address, Ban, BanPattern, BanScope, HeldId, HeldPost, ListAddress, Member, Timestamp, Unavailable};
+
+/// One change. Each has its precondition; if one fails, nothing of the batch happens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum StoreChange {
+    /// A new list. It must not exist.
+    CreateList {
+        /// Its identity.
+        list: ListAddress,
+        /// Its own settings, checked.
+        own: BTreeMap<String, String>,
+    },
+    /// A list goes, with its roster, held posts and bans. It must exist.
+    RemoveList {
+        /// Which.
+        list: ListAddress,
+    },
+    /// One setting of a list; none takes the list's own value away. The list must exist.
+    Set {
+        /// Which list.
+        list: ListAddress,
+        /// The key.
+        key: String,
+        /// The value, checked.
+        value: Option<String>,
+    },
+    /// A new person on a list. They must not be on it.
+    AddMember {
+        /// Which list.
+        list: ListAddress,
+        /// Who.
+        member: Member,
+    },
+    /// Many new people; who is already on the list stays as they are. The list must exist.
+    ImportMembers {
+        /// Which list.
+        list: ListAddress,
+        /// Who; the faster the better they are sorted by address.
+        members: Vec<Member>,
+    },
+    /// A person's record is replaced. They must be on the list.
+    UpdateMember {
+        /// Which list.
+        list: ListAddress,
+        /// The new record.
+        member: Member,
+    },
+    /// A person goes. They must be on the list.
+    RemoveMember {
+        /// Which list.
+        list: ListAddress,
+        /// Who.
+        address: Address,
+    },
+    /// A post is held. The list must exist.
+    Hold {
+        /// What a moderator sees; the store gives the number.
+        post: HeldPost,
+        /// The entry.
+        file: MessageFile,
+    },
+    /// A held post goes: somebody has decided. It must be held.
+    Unhold {
+        /// Which list.
+        list: ListAddress,
+        /// Which post.
+        id: HeldId,
+        /// What was decided, for the audit log: "accept", "reject", "discard".
+        decision: String,
+    },
+    /// A ban. One for the same scope and pattern is replaced.
+    Ban(Ban),
+    /// A ban goes. It must be there.
+    Unban {
+        /// Where it holds.
+        scope: BanScope,
+        /// Whom it hits.
+        pattern: BanPattern,
+    },
+}
+
+/// The bytes of a message file, base64 where the form is JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MessageFile(pub Vec<u8>);
+
+impl fmt::Debug for MessageFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageFile({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for MessageFile {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for MessageFile {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        BASE64.decode(text.as_bytes()).map(MessageFile).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A batch of changes, who wants it, and the entries that must leave once it is applied.
+///
+/// Applying it also records `id`, and keeps `outgoing` in the outbox until [`outbox_done`] is called with that id: the same batch
+/// committed again changes nothing and hands back what is still to be sent. See `specs/architecture.md`, "Commit".
+///
+/// [`outbox_done`]: ../listmill_store/trait.Store.html#tymethod.outbox_done
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The entry that asks for it, or a fresh id for an operator's command.
+    pub id: EntryId,
+    /// When.
+    pub at: Timestamp,
+    /// Who: a runner's name, or "operator".
+    pub by: String,
+    /// Why, for a person.
+    pub why: String,
+    /// The changes.
+    pub changes: Vec<StoreChange>,
+    /// Message files of the entries that must leave.
+    pub outgoing: Vec<MessageFile>,
+}
+
+/// A batch that is applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Committed {
+    /// Just now.
+    Now,
+    /// Once before, by the same id; these entries are still in the outbox.
+    Before(Vec<MessageFile>),
+}
+
+/// A batch that is not applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitError {
+    /// A precondition fails: the world is not as the decision took it to be. Decide again.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The store cannot be written now. Nothing was applied; try again.
+    #[error("the store cannot be written now: {0}")]
+    Unavailable(String),
+}
+
+impl From<Unavailable> for CommitError {
+    fn from(error: Unavailable) -> Self {
+        CommitError::Unavailable(error.reason)
+    }
+}
+
+/// Which precondition failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// There is no such list.
+    #[error("there is no list {0}")]
+    NoList(ListAddress),
+    /// There is such a list.
+    #[error("there is a list {0} already")]
+    ListExists(ListAddress),
+    /// The person is not on the list.
+    #[error("{address} is not on {list}")]
+    NoMember {
+        /// Which list.
+        list: ListAddress,
+        /// Who.
+        address: Address,
+    },
+    /// The person is on the list.
+    #[error("{address} is on {list} already")]
+    MemberExists {
+        /// Which list.
+        list: ListAddress,
+        /// Who.
+        address: Address,
+    },
+    /// The post is not held.
+    #[error("{list} holds no post {id}: see `listmill held ls {list}`")]
+    NotHeld {
+        /// Which list.
+        list: ListAddress,
+        /// Which post.
+        id: HeldId,
+    },
+    /// There is no such ban.
+    #[error("there is no ban of {pattern} on {scope}")]
+    NoBan {
+        /// Where.
+        scope: BanScope,
+        /// Whom.
+        pattern: BanPattern,
+    },
+}
+
+/// One record of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// By which entry or command.
+    pub entry: EntryId,
+    /// The changes, each in one line for a person.
+    pub what: Vec<String>,
+}
+
+impl fmt::Display for StoreChange {
+    /// One line for a person, as the audit log keeps it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreChange::CreateList { list, .. } => write!(f, "list {list} created"),
+            StoreChange::RemoveList { list } => write!(f, "list {list} removed"),
+            StoreChange::Set { list, key, value: Some(value) } => write!(f, "{list}: {key} set to {value:?}"),
+            StoreChange::Set { list, key, value: None } => write!(f, "{list}: {key} no longer set"),
+            StoreChange::AddMember { list, member } => {
+                write!(f, "{list}: {} added as {}", member.address, member.roles)
+            }
+            StoreChange::ImportMembers { list, members } => write!(f, "{list}: {} people imported", members.len()),
+            StoreChange::UpdateMember { list, member } => write!(
+                f,
+                "{list}: {} is now {}, delivery {}, moderation {}",
+                member.address, member.roles, member.delivery, member.moderation
+            ),
+            StoreChange::RemoveMember { list, address } => write!(f, "{list}: {address} removed"),
+            StoreChange::Hold { post, .. } => {
+                write!(f, "{}: post by {} held ({})", post.list, post.author, post.message_id)
+            }
+            StoreChange::Unhold { list, id, decision } => write!(f, "{list}: held post {id}: {decision}"),
+            StoreChange::Ban(ban) => write!(f, "{}: {} banned", ban.scope, ban.pattern),
+            StoreChange::Unban { scope, pattern } => write!(f, "{scope}: {pattern} no longer banned"),
+        }
+    }
+}

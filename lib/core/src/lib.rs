@@ -1,0 +1,32 @@
+//! The nouns of a mailing list, and the shape of a stage.
+//!
+//! Everything here is pure: no files, no sockets, no clock, no async. What a stage may see is [`StoreView`], what it
+//! may ask for is [`Disposition`], and between the two stands [`Stage::decide`].
+
+mod address;
+mod ban;
+mod change;
+mod disposition;
+mod held;
+mod keys;
+mod list;
+mod member;
+mod resolve;
+pub mod settings;
+mod stage;
+mod text_serde;
+mod view;
+
+pub use address::{Address, AddressError};
+pub use ban::{Ban, BanPattern, BanPatternError, BanScope};
+pub use change::{AuditRecord, Commit, CommitError, Committed, MessageFile, Refusal, StoreChange};
+pub use disposition::{DeliveryPlan, Disposition, Transaction};
+pub use held::{HeldId, HeldPost};
+pub use keys::SigningKeys;
+pub use list::{List, ListAddress, ListNameError};
+pub use listmill_queue_format::Timestamp;
+pub use member::{By, Delivery, Member, Moderation, Role, Roles};
+pub use resolve::{Resolved, Word, resolve};
+pub use settings::{Action, Settings};
+pub use stage::{Context, Stage};
+pub use view::{StoreView, Unavailable};

@@ -1,0 +1,54 @@
+//! What a stage may see of the world.
+
+use crate::{
+    Address, AuditRecord, Ban, BanScope, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Role, SigningKeys,
+};
+
+/// The view cannot be read now; the entry is given back and tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be read now: {reason}")]
+pub struct Unavailable {
+    /// What stands in the way.
+    pub reason: String,
+}
+
+/// The store, as far as it can be read. Synchronous, and the same for every backend.
+///
+/// Whatever grows with members or posts is read in pages: `after` is the last key of the page before.
+pub trait StoreView {
+    /// A list with its settings; none when there is no such list.
+    fn list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable>;
+
+    /// A page of the lists, by address.
+    fn lists(&self, after: Option<&ListAddress>, limit: usize) -> Result<Vec<List>, Unavailable>;
+
+    /// One person of a list.
+    fn member(&self, list: &ListAddress, address: &Address) -> Result<Option<Member>, Unavailable>;
+
+    /// A page of the roster, by address: every person on the list, whatever their roles.
+    fn roster(&self, list: &ListAddress, after: Option<&Address>, limit: usize) -> Result<Vec<Member>, Unavailable>;
+
+    /// How many people have the role `member`.
+    fn member_count(&self, list: &ListAddress) -> Result<u64, Unavailable>;
+
+    /// The people with this role, which must not be `member`: that is what `roster` is for.
+    fn staff(&self, list: &ListAddress, role: Role) -> Result<Vec<Member>, Unavailable>;
+
+    /// A page of the held posts, oldest first.
+    fn held(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<HeldPost>, Unavailable>;
+
+    /// One held post and its message file.
+    fn held_entry(&self, list: &ListAddress, id: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable>;
+
+    /// The ban that hits this address on this list, the site's included.
+    fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable>;
+
+    /// The bans of one scope.
+    fn bans(&self, scope: &BanScope) -> Result<Vec<Ban>, Unavailable>;
+
+    /// The keys of return paths and tokens.
+    fn signing_keys(&self) -> Result<SigningKeys, Unavailable>;
+
+    /// A page of the audit log, oldest first; `after` is the number of the last record before it.
+    fn audit(&self, after: Option<u64>, limit: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable>;
+}

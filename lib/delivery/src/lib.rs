@@ -1,0 +1,1 @@
+//! SMTP out: connections, outcomes, and the ledger of recipients done.

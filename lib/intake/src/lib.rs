@@ -1,0 +1,1 @@
+//! SMTP and LMTP in: one reply per recipient, and none before the entry is durable.

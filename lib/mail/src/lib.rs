@@ -1,0 +1,1 @@
+//! Messages: reading them, editing their headers byte for byte, composing our own.

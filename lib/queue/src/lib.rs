@@ -1,0 +1,1 @@
+//! Queue backends: where entries wait between two runners.

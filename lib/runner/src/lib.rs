@@ -1,0 +1,1 @@
+//! The shell: claim, decide, commit, release.

@@ -1,0 +1,1 @@
+//! The store: lists, rosters, held posts, and who changed what.
