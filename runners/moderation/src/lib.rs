@@ -1,1 +1,9 @@
-//! The moderation stage.
+//! The moderation stage: does the list accept it?
+//!
+//! Reads: the moderation queue; from the store, the list and the author's membership.
+//! Writes: pending (accepted posts), outbound (notices about rejected ones); held posts go into the store.
+//! Never: changes a message, or answers automatic mail (RFC 3834).
+
+mod stage;
+
+pub use stage::{Moderation, ModerationConfig};
