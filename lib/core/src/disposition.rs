@@ -57,7 +57,7 @@ pub enum Disposition {
 }
 
 /// What outbound hands to the next host: one transaction after the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryPlan {
     /// The transactions.
     pub transactions: Vec<Transaction>,

@@ -28,5 +28,5 @@ pub use listmill_queue_format::Timestamp;
 pub use member::{By, Delivery, Member, Moderation, Role, Roles};
 pub use resolve::{Resolved, Word, resolve};
 pub use settings::{Action, Settings};
-pub use stage::{Context, Stage};
+pub use stage::{Context, Settle, Stage};
 pub use view::{StoreView, Unavailable};

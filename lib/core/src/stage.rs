@@ -1,6 +1,6 @@
 //! The shape of a stage: it decides, the shell acts.
 
-use listmill_queue_format::{Entry, Queue};
+use listmill_queue_format::{Entry, Outcome, Queue};
 
 use crate::{Disposition, StoreView, Timestamp, Unavailable};
 
@@ -27,4 +27,10 @@ pub trait Stage {
     /// # Errors
     /// [`Unavailable`] is the only one: the view cannot be read now. The shell gives the entry back and tries again.
     fn decide(&self, entry: &Entry, view: &dyn StoreView, cx: Context) -> Result<Vec<Disposition>, Unavailable>;
+}
+
+/// A stage that needs the world in the middle: it plans a delivery, the shell talks to the next host, and it settles what came of it.
+pub trait Settle: Stage {
+    /// Says what is done, deferred, failed: each outcome is a recipient's place in the distribution list and the last reply.
+    fn settle(&self, entry: &Entry, outcomes: &[(usize, Outcome)], cx: Context) -> Vec<Disposition>;
 }
