@@ -6,6 +6,7 @@
 mod address;
 mod ban;
 mod change;
+mod destination;
 mod disposition;
 mod held;
 mod keys;
@@ -20,6 +21,7 @@ mod view;
 pub use address::{Address, AddressError};
 pub use ban::{Ban, BanPattern, BanPatternError, BanScope};
 pub use change::{AuditRecord, Commit, CommitError, Committed, MessageFile, Refusal, StoreChange};
+pub use destination::{Destination, POSTMASTER, destination};
 pub use disposition::{DeliveryPlan, Disposition, Transaction};
 pub use held::{HeldId, HeldPost};
 pub use keys::SigningKeys;

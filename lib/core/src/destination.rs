@@ -1,0 +1,51 @@
+//! What an entry concerns, as inbound has established it.
+
+use listmill_queue_format::Entry;
+
+use crate::{Disposition, List, ListAddress, StoreView, Unavailable};
+
+/// The word of mail to `postmaster@` or `abuse@` the site (RFC 2142 §5), in the place of a list's subaddress.
+pub const POSTMASTER: &str = "postmaster";
+
+/// What an entry concerns.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Destination {
+    /// A list.
+    List(Box<List>),
+    /// The site admins: mail to `postmaster@`, which belongs to no list.
+    SiteAdmins,
+}
+
+impl Destination {
+    /// The list; none for mail to the site admins.
+    pub fn list(&self) -> Option<&List> {
+        match self {
+            Destination::List(list) => Some(list),
+            Destination::SiteAdmins => None,
+        }
+    }
+}
+
+/// What `entry` concerns, or what becomes of it when that is nothing.
+///
+/// A list that was removed while the entry waited takes it along: it is discarded, and the log says so. It is not shunted,
+/// because nothing an operator could do would deliver it. An entry that names no list at all is a fault of the program that wrote
+/// it, and is shunted.
+///
+/// # Errors
+/// [`Unavailable`] when the view cannot be read now.
+pub fn destination(entry: &Entry, view: &dyn StoreView) -> Result<Result<Destination, Disposition>, Unavailable> {
+    let Some(name) = &entry.list else {
+        let for_site_admins = entry.facts.subaddress.as_ref().is_some_and(|subaddress| subaddress.word == POSTMASTER);
+        let shunt = || Disposition::Shunt { reason: "the entry names no list; inbound should have".to_owned() };
+        return Ok(if for_site_admins { Ok(Destination::SiteAdmins) } else { Err(shunt()) });
+    };
+    let address: ListAddress = match name.parse() {
+        Ok(address) => address,
+        Err(error) => return Ok(Err(Disposition::Shunt { reason: format!("the entry's list: {error}") })),
+    };
+    Ok(match view.list(&address)? {
+        Some(list) => Ok(Destination::List(Box::new(list))),
+        None => Err(Disposition::Discard { reason: format!("the list {address} has been removed") }),
+    })
+}
