@@ -1,0 +1,79 @@
+//! What the dialogue asks of the rest of the program: which recipients there are, and to store a message.
+
+use std::sync::Arc;
+
+use listmill_queue_format::{EntryId, Envelope};
+
+/// The side that knows the lists and owns the queues.
+///
+/// Both questions may block (they read the store and write to disk): the server asks them on blocking threads, never
+/// more than [`Limits::calls`](crate::Limits::calls) at once. A call that panics is answered to the client with
+/// `451 4.3.0`, as any passing failure.
+pub trait Reception: Send + Sync {
+    /// Asked at RCPT: is there such an envelope recipient?
+    ///
+    /// `address` is what stood between the angle brackets, without a source route (RFC 5321 appendix C), in its own
+    /// spelling: `local@domain`, the local part possibly quoted, or the bare word `postmaster` in any case (RFC 5321
+    /// §4.1.1.3), which must be accepted.
+    fn recipient(&self, address: &str) -> Verdict;
+
+    /// Asked after the final dot: store the message for these envelope recipients, durably.
+    ///
+    /// `envelope.recipients` are the accepted ones in the order of their RCPT commands, none twice; the answers are one
+    /// for each, in that order. The message is as the client sent it, without the dots of transparency; every line of
+    /// it ends in CRLF and it holds no NUL. It has no Received field of ours yet: see
+    /// [`received_field`](crate::received_field).
+    ///
+    /// With [`Replies::Together`] the client can be told one thing only, so it is all or nothing: either every answer
+    /// is [`Answer::Stored`], or nothing was stored.
+    fn accept(&self, envelope: Envelope, message: Arc<[u8]>, replies: Replies) -> Vec<Answer>;
+
+    /// The largest message that any list takes, in octets; announced as SIZE (RFC 1870).
+    fn max_message_size(&self) -> u64;
+}
+
+/// What RCPT is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// `250`: there is such a recipient.
+    Accept {
+        /// The largest message that it takes, in octets; `u64::MAX` when it has no limit of its own.
+        max_size: u64,
+    },
+    /// `550 5.1.1`: there is none.
+    Unknown,
+    /// `553 5.1.3`: that is no address; why.
+    Invalid(String),
+    /// `451 4.3.0`: it cannot be said now. The reason is logged, the client is not told it.
+    Unavailable(String),
+}
+
+/// What became of a message for one envelope recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// `250`: it is durable, as this entry.
+    Stored(EntryId),
+    /// It was not taken, and never will be.
+    Refused {
+        /// Reply code, 4yz or 5yz.
+        code: u16,
+        /// Enhanced status code (RFC 3463), as in "5.4.6".
+        status: String,
+        /// The reason, for the author.
+        text: String,
+    },
+    /// `452 4.3.1`: it could not be stored now; the client is to try again.
+    Later {
+        /// The reason.
+        text: String,
+    },
+}
+
+/// How many replies the client reads after the final dot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replies {
+    /// LMTP: one for each recipient (RFC 2033 §4.2).
+    Each,
+    /// SMTP: one for all of them.
+    Together,
+}
