@@ -1,0 +1,7 @@
+//! The owner's control socket: how administration commands work while another process owns the store.
+
+mod remote;
+mod server;
+
+pub use remote::RemoteStore;
+pub use server::{ControlError, Server, StatusSource};

@@ -1,0 +1,58 @@
+//! What every store can do.
+
+use listmill_core::{Commit, CommitError, Committed, MessageFile, StoreView, Unavailable};
+use listmill_queue_format::EntryId;
+use serde::{Deserialize, Serialize};
+
+/// The store, as the shell and the administration commands use it: a [`StoreView`] that can be written.
+pub trait Store: StoreView + Send + Sync {
+    /// Applies a batch of changes, whole or not at all; it is durable when this returns.
+    ///
+    /// With the changes the batch's id is recorded as applied, its outgoing entries are kept in the outbox, and one record
+    /// is added to the audit log. The same id again changes nothing: [`Committed::Before`] has what is still in the outbox.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`] when a precondition fails, [`CommitError::Unavailable`] when the store cannot be written now.
+    /// Nothing was applied then. (After a lost connection or a failed disk it may have been: the same id again tells.)
+    fn commit(&self, commit: &Commit) -> Result<Committed, CommitError>;
+
+    /// Forgets the outgoing entries of a batch, because they are written elsewhere; durable when this returns. The id stays
+    /// known as applied.
+    ///
+    /// # Errors
+    /// The store cannot be written now; calling it again is harmless.
+    fn outbox_done(&self, id: EntryId) -> Result<(), Unavailable>;
+
+    /// What a crash left in the outbox, oldest first: the ids of at most `limit` batches with their outgoing entries.
+    ///
+    /// # Errors
+    /// The store cannot be read now.
+    fn outbox(&self, limit: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable>;
+
+    /// What the store holds, for `status` and `check`.
+    ///
+    /// # Errors
+    /// The store cannot be read now.
+    fn figures(&self) -> Result<StoreFigures, Unavailable>;
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreFigures {
+    /// Which backend: `sled`.
+    pub backend: String,
+    /// Where it lies.
+    pub location: String,
+    /// Lists.
+    pub lists: u64,
+    /// People on rosters, counted once for each list that they are on.
+    pub people: u64,
+    /// Held posts.
+    pub held: u64,
+    /// Batches whose outgoing entries are still in the outbox.
+    pub outbox: u64,
+    /// Octets on disk.
+    pub disk_bytes: u64,
+    /// Octets of memory that the store's cache may take.
+    pub cache_bytes: u64,
+}
