@@ -1,1 +1,23 @@
 //! Messages: reading them, editing their headers byte for byte, composing our own.
+//!
+//! A post that only passes through is never written back from a parsed form: [`edit`] works on the raw bytes, at the
+//! offsets that [`message`] found. Everything here is pure, never panics on what arrives, and takes time and memory
+//! in proportion to the message.
+//!
+//! Architecture invariant: nothing here reads a clock, a host name or a random source; dates, ids and boundaries come
+//! from the caller.
+
+pub mod author;
+pub mod authres;
+pub mod automatic;
+pub mod compose;
+pub mod decoration;
+pub mod edit;
+mod escape;
+pub mod listheaders;
+pub mod loops;
+mod mac;
+pub mod message;
+pub mod token;
+pub mod verp;
+mod write;

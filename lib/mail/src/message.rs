@@ -1,0 +1,210 @@
+//! Reading a message: where its header fields and its body stand in the raw bytes, and what the fields say.
+//!
+//! The scanner is ours, because edits need exact byte ranges; values are decoded by mail-parser.
+
+use std::ops::Range;
+
+use listmill_queue_format::Timestamp;
+use mail_parser::HeaderValue;
+use mail_parser::parsers::MessageStream;
+
+/// A message (RFC 5322), as it arrived.
+///
+/// A line ends with CRLF or with a bare LF; a bare CR ends nothing.
+#[derive(Debug, Clone)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    fields: Vec<Field<'a>>,
+    start: usize,
+    end: usize,
+    body: usize,
+}
+
+/// One header field: where it stands in the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The name as it is written, without white space.
+    pub name: &'a str,
+    /// The whole field with the line ending behind it.
+    pub range: Range<usize>,
+    /// What stands behind the colon, folds included, without the final line ending.
+    pub value_range: Range<usize>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads a message. Never fails: what is not made of header fields is a body without any.
+    ///
+    /// The header section ends with the first empty line, or before the first line that is neither a field nor the
+    /// continuation of one. A `From ` line that a mailbox file put in front is no part of it.
+    pub fn parse(bytes: &'a [u8]) -> Self {
+        let start = envelope_line(bytes);
+        let mut fields: Vec<Field<'a>> = Vec::new();
+        let mut at = start;
+        loop {
+            let next = line_end(bytes, at);
+            let line = trim_ending(&bytes[at..next]);
+            match (line.first(), fields.last_mut()) {
+                (None, _) => return Message { bytes, fields, start, end: at, body: next },
+                (Some(b' ' | b'\t'), Some(field)) => {
+                    field.range.end = next;
+                    field.value_range.end = at + line.len();
+                }
+                _ => match field_name(line) {
+                    Some((name, colon)) => {
+                        let value_range = at + colon + 1..at + line.len();
+                        fields.push(Field { name, range: at..next, value_range });
+                    }
+                    None => return Message { bytes, fields, start, end: at, body: at },
+                },
+            }
+            at = next;
+        }
+    }
+
+    /// The whole message.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The header fields, in order.
+    pub fn fields(&self) -> &[Field<'a>] {
+        &self.fields
+    }
+
+    /// The fields of this name (letters in either case), in order.
+    pub fn named<'s>(&'s self, name: &'s str) -> impl DoubleEndedIterator<Item = &'s Field<'a>> {
+        self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
+    }
+
+    /// There is a field of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.named(name).next().is_some()
+    }
+
+    /// Where the header section stands, without the empty line behind it.
+    pub fn header_range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// The header section, without the empty line behind it.
+    pub fn header_section(&self) -> &'a [u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Where the body stands. There is no empty line between the header section and it when the header section was
+    /// ended by a line that is no field.
+    pub fn body_range(&self) -> Range<usize> {
+        self.body..self.bytes.len()
+    }
+
+    /// The body.
+    pub fn body(&self) -> &'a [u8] {
+        &self.bytes[self.body..]
+    }
+
+    /// The value of one field, as raw bytes with its folds.
+    pub fn value(&self, field: &Field<'_>) -> &'a [u8] {
+        self.bytes.get(field.value_range.clone()).unwrap_or_default()
+    }
+
+    /// The values of the fields of this name: unfolded, trimmed, not decoded; octets that are not UTF-8 become U+FFFD.
+    pub fn raw<'s>(&'s self, name: &'s str) -> impl Iterator<Item = String> + 's {
+        self.named(name).map(|field| unfold(self.value(field)))
+    }
+
+    /// The first field of this name, decoded (RFC 2047) in one line without control characters; none when it is absent.
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.texts(name).next()
+    }
+
+    /// Every field of this name, each as [`Message::text`] gives it.
+    pub fn texts<'s>(&'s self, name: &'s str) -> impl Iterator<Item = String> + 's {
+        self.named(name).map(|field| decode(&unfold(self.value(field))))
+    }
+
+    /// The subject, decoded; empty when there is none.
+    pub fn subject(&self) -> String {
+        self.text("Subject").unwrap_or_default()
+    }
+
+    /// The Message-ID without its angle brackets; empty when there is none.
+    pub fn message_id(&self) -> String {
+        let raw = self.raw("Message-ID").next().unwrap_or_default();
+        let inner = raw.split_once('<').map_or(raw.as_str(), |(_, rest)| rest.split('>').next().unwrap_or(rest));
+        inner.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect()
+    }
+
+    /// The date of the Date field; none when it is absent or no date.
+    pub fn date(&self) -> Option<Timestamp> {
+        let line = format!("{}\n", self.raw("Date").next()?);
+        let HeaderValue::DateTime(date) = MessageStream::new(line.as_bytes()).parse_date() else { return None };
+        if !date.is_valid() {
+            return None;
+        }
+        Timestamp::from_second(date.to_timestamp()).ok()
+    }
+
+    /// The addresses of every field of this name, each with its display name, decoded. For reading who was written to;
+    /// who wrote is [`crate::author`]'s question.
+    pub fn addresses(&self, name: &str) -> Vec<(String, String)> {
+        let mut addresses = Vec::new();
+        for raw in self.raw(name) {
+            let line = format!("{raw}\n");
+            let HeaderValue::Address(list) = MessageStream::new(line.as_bytes()).parse_address() else { continue };
+            for one in list.iter() {
+                let name = one.name().map(one_line).unwrap_or_default();
+                if let Some(address) = one.address() {
+                    addresses.push((name, one_line(address)));
+                }
+            }
+        }
+        addresses
+    }
+}
+
+/// An unfolded value decoded (RFC 2047), in one line.
+pub(crate) fn decode(unfolded: &str) -> String {
+    if !unfolded.contains("=?") {
+        return one_line(unfolded);
+    }
+    let line = format!("{unfolded}\n");
+    match MessageStream::new(line.as_bytes()).parse_unstructured() {
+        HeaderValue::Text(text) => one_line(&text),
+        _ => String::new(),
+    }
+}
+
+/// A raw value in one line: the line endings of its folds go, the white space behind them stays.
+pub(crate) fn unfold(value: &[u8]) -> String {
+    let line: Vec<u8> = value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    String::from_utf8_lossy(&line).trim().to_owned()
+}
+
+/// Control characters, which an encoded word can hide, become spaces.
+fn one_line(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.trim().to_owned()
+}
+
+/// Behind the end of the line that begins at `at`.
+fn line_end(bytes: &[u8], at: usize) -> usize {
+    bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| at + length + 1)
+}
+
+fn trim_ending(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Behind the `From ` line that a mailbox file put in front of the message (RFC 4155).
+fn envelope_line(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"From ") || bytes.starts_with(b">From ") { line_end(bytes, 0) } else { 0 }
+}
+
+/// The name of the field that this line begins, and where its colon stands (RFC 5322 §2.2; white space before the
+/// colon is §4.5's obsolete syntax).
+fn field_name(line: &[u8]) -> Option<(&str, usize)> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let name = std::str::from_utf8(&line[..colon]).ok()?.trim_end_matches([' ', '\t']);
+    (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())).then_some((name, colon))
+}
