@@ -1,1 +1,12 @@
 //! Queue backends: where entries wait between two runners.
+//!
+//! [`QueueBackend`] is what a runner sees; [`DiskQueues`] keeps the entries as message files in a spool directory,
+//! [`MemoryQueues`] keeps them in memory, for tests. One conformance suite (`tests/backends`) binds them all.
+//! Architecture invariant: a backend carries entries and never looks at what they mean.
+#![expect(clippy::disallowed_methods, reason = "an effects crate: files, the clock and waiting are its work")]
+
+mod backend;
+mod error;
+
+pub use backend::{Claim, Claimed, Found, Listed, QueueBackend, QueueStatus, ShuntReason, State};
+pub use error::{Kind, QueueError};

@@ -1,0 +1,239 @@
+//! What every queue backend does: the trait, and what goes in and comes out.
+
+use std::fmt;
+use std::time::Duration;
+
+use listmill_queue_format::{Entry, EntryId, Queue, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::QueueError;
+
+/// Where entries wait between two runners.
+///
+/// Delivery is *at least once*: an entry that was put is claimed until somebody releases, defers, shunts or removes
+/// it, whatever dies in between. Methods block (on the disk, or on the clock in [`claim`](Self::claim)), so they are
+/// called from threads of their own, never from an async task. All of them may be called from many threads, and,
+/// where the backend is shared, from many processes.
+pub trait QueueBackend: Send + Sync {
+    /// Stores entries in the queues that they name. They are durable when this returns, all of them.
+    ///
+    /// One whose `not_before` lies in the future is deferred until then. One whose id is still in its queue (claimable,
+    /// claimed, deferred or shunted) is left as it is: a parent that runs twice puts the same ids twice.
+    ///
+    /// # Errors
+    /// Nothing counts as stored then: answer "try again later" and put the same entries again. What cannot be undone
+    /// (a reader was faster than the failure) carries the same id and so is harmless.
+    fn put(&self, entries: &[Entry]) -> Result<(), QueueError>;
+
+    /// Takes the next entry of `queue`; blocks up to `wait` until there is one.
+    ///
+    /// All of a higher priority class go first, oldest first, except that every fourth claim takes the oldest of any
+    /// class. `None` when nothing came, when the queue is paused, or when [`wake`](Self::wake) was called.
+    ///
+    /// # Errors
+    /// The backend cannot be read now. An entry that cannot be read is no error: it is set aside, and the next one comes.
+    fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError>;
+
+    /// The entry is done with: it is gone, durably, when this returns.
+    ///
+    /// # Errors
+    /// The entry may still be there; somebody will claim it again.
+    fn release(&self, claim: Claim) -> Result<(), QueueError>;
+
+    /// The entry goes back unchanged, to its old place, and can be claimed at once.
+    ///
+    /// # Errors
+    /// The entry is still there, as after a dropped claim.
+    fn give_back(&self, claim: Claim) -> Result<(), QueueError>;
+
+    /// Replaces the claimed entry by `entry`: the same id and queue with another `not_before`, `attempts`, `trace`,
+    /// distribution list. It can be claimed when `not_before` has come; without one, at once, behind all others.
+    ///
+    /// # Errors
+    /// The entry is still there as it was, as after a dropped claim.
+    fn defer(&self, claim: Claim, entry: &Entry) -> Result<(), QueueError>;
+
+    /// Sets the claimed entry aside for an operator, and the reason with it.
+    ///
+    /// # Errors
+    /// The entry is still there, as after a dropped claim.
+    fn shunt(&self, claim: Claim, why: &ShuntReason) -> Result<(), QueueError>;
+
+    /// How many entries are where, without reading any.
+    ///
+    /// # Errors
+    /// The backend cannot be read now.
+    fn status(&self, queue: Queue) -> Result<QueueStatus, QueueError>;
+
+    /// At most `limit` entries of a queue in one state, in the order of their turn; reads no messages.
+    ///
+    /// # Errors
+    /// The backend cannot be read now.
+    fn list(&self, queue: Queue, state: State, limit: usize) -> Result<Vec<Listed>, QueueError>;
+
+    /// The entry with this id, wherever it is; the first in the order of [`Queue::ALL`].
+    ///
+    /// # Errors
+    /// The backend cannot be read now.
+    fn find(&self, id: EntryId) -> Result<Option<Found>, QueueError>;
+
+    /// Makes a shunted or deferred entry claimable now, behind all others; `false` when there is none with this id.
+    ///
+    /// # Errors
+    /// The entry is where it was.
+    fn retry(&self, id: EntryId) -> Result<bool, QueueError>;
+
+    /// Destroys an entry: an operator's decision. `false` when there is none with this id, or when it is claimed.
+    ///
+    /// # Errors
+    /// The entry may still be there.
+    fn remove(&self, id: EntryId) -> Result<bool, QueueError>;
+
+    /// Stops or resumes claims from a queue, in every process; claimed entries are not touched, and put goes on.
+    ///
+    /// # Errors
+    /// The queue is as it was.
+    fn set_paused(&self, queue: Queue, paused: bool) -> Result<(), QueueError>;
+
+    /// Ends every claim that is blocked in this process now; they return `None`. For shutdown.
+    fn wake(&self);
+}
+
+/// An entry that was claimed, and the claim to it.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The entry.
+    pub entry: Entry,
+    /// To be released, given back, deferred or shunted.
+    pub claim: Claim,
+}
+
+/// The right to an entry that nobody else has now.
+///
+/// Dropping it unfinished is as if the process had died: somebody takes the entry over, within a second or so.
+#[must_use = "a dropped claim is taken over by somebody else"]
+pub struct Claim {
+    pub(crate) queue: Queue,
+    pub(crate) id: EntryId,
+    pub(crate) hold: Hold,
+}
+
+/// What each backend keeps in a claim.
+#[derive(Debug)]
+pub(crate) enum Hold {}
+
+impl Claim {
+    /// The queue that the entry was claimed from.
+    pub fn queue(&self) -> Queue {
+        self.queue
+    }
+
+    /// The entry's id.
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claim({} of {})", self.id, self.queue)
+    }
+}
+
+/// Why an entry was shunted; kept beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShuntReason {
+    /// The stage that could not decide it.
+    pub stage: String,
+    /// Why, for a person.
+    pub reason: String,
+    /// The stack trace of a software fault; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trace: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Where in its queue an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Can be claimed.
+    New,
+    /// Somebody works on it.
+    Claimed,
+    /// Waits for a clock.
+    Deferred,
+    /// Set aside after a software fault.
+    Shunted,
+    /// Set aside because its bytes do not decode.
+    Corrupt,
+}
+
+impl State {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::New => "new",
+            State::Claimed => "claimed",
+            State::Deferred => "deferred",
+            State::Shunted => "shunted",
+            State::Corrupt => "corrupt",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How many entries of a queue are where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// The queue.
+    pub queue: Queue,
+    /// Entries that can be claimed or are claimed: the work there is now.
+    pub depth: u64,
+    /// Those of them that are claimed.
+    pub claimed: u64,
+    /// Entries that wait for a clock.
+    pub deferred: u64,
+    /// Entries set aside after a software fault.
+    pub shunted: u64,
+    /// Files set aside because they are no entries.
+    pub corrupt: u64,
+    /// For how many seconds the oldest entry counted in `depth` has been there; `None` when `depth` is 0.
+    pub oldest_s: Option<u64>,
+    /// Nobody may claim from it.
+    pub paused: bool,
+}
+
+/// One entry of a list of entries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The entry without its message and distribution list; `None` where its line 1 cannot be read.
+    pub entry: Option<Box<Entry>>,
+    /// The name that it has in the backend, for a person; control characters are escaped.
+    pub name: String,
+    /// The size of its message file in bytes.
+    pub bytes: u64,
+    /// Since when it has been in its place; when it is due, for a deferred one.
+    pub at: Option<Timestamp>,
+    /// Why it is shunted or corrupt.
+    pub why: Option<String>,
+}
+
+/// One entry that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The queue that it is in.
+    pub queue: Queue,
+    /// Where in it.
+    pub state: State,
+    /// Its message file.
+    pub bytes: Vec<u8>,
+    /// Why it is shunted.
+    pub why: Option<ShuntReason>,
+}

@@ -1,0 +1,75 @@
+//! What a queue backend can fail at.
+
+use std::fmt;
+use std::io;
+
+use listmill_queue_format::EncodeError;
+
+/// A queue backend failed to do something. The text fits after "failed to".
+#[derive(Debug)]
+pub struct QueueError {
+    /// What was to be done: "write the entry", "lock", …
+    doing: &'static str,
+    /// To which file, directory or broker object.
+    at: String,
+    /// What went wrong.
+    kind: Kind,
+}
+
+/// What went wrong, as far as a caller acts on it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Kind {
+    /// No space, or no quota, is left. Intake answers 452 4.3.1 (RFC 5321 §4.2.2, RFC 3463 §3.4).
+    #[error("no space is left there ({0}): make room, it will be tried again")]
+    Full(#[source] io::Error),
+    /// The file system is mounted read-only, often after a disk error.
+    #[error("the file system is read-only: look at the kernel's log, then mount it writable again")]
+    ReadOnly,
+    /// The process may not do this.
+    #[error("permission denied: the spool must belong to the user that the runners run as")]
+    Denied,
+    /// Descriptors or memory have run out.
+    #[error("the process has run out of descriptors or memory ({0}): raise its limits or lower its threads")]
+    Exhausted(#[source] io::Error),
+    /// Anything else that the operating system says.
+    #[error("{0}")]
+    Io(#[source] io::Error),
+    /// The entry cannot be written by this version.
+    #[error("{0}")]
+    Encode(#[from] EncodeError),
+    /// The caller's fault.
+    #[error("{0}")]
+    Misuse(&'static str),
+    /// This backend cannot do this at all.
+    #[error("this queue backend cannot do that")]
+    Unsupported,
+}
+
+impl QueueError {
+    pub(crate) fn new(doing: &'static str, at: impl fmt::Display, kind: impl Into<Kind>) -> Self {
+        QueueError { doing, at: at.to_string(), kind: kind.into() }
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The same call may work later, unchanged.
+    pub fn is_temporary(&self) -> bool {
+        !matches!(self.kind, Kind::Encode(_) | Kind::Misuse(_) | Kind::Unsupported)
+    }
+}
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.doing, self.at, self.kind)
+    }
+}
+
+impl std::error::Error for QueueError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&self.kind)
+    }
+}
