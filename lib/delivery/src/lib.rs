@@ -1,1 +1,26 @@
 //! SMTP out: connections, outcomes, and the ledger of recipients done.
+//!
+//! The outbound stage says what to send (a [`DeliveryPlan`](listmill_core::DeliveryPlan)); [`Deliverer`] sends it and says how each recipient
+//! fared; [`Ledger`] remembers that across a kill. Architecture invariant: nothing here decides what becomes of a
+//! recipient that was not served, and nothing here knows a list, a store or a queue.
+//!
+//! In the order in which the shell uses it:
+//!
+//! 1. `ledger.was_finished(entry.id)`: this entry was delivered and released before; release it again, send nothing.
+//! 2. the stage's `decide` gives a plan; `deliverer.deliver(&entry, &plan)` gives one outcome per recipient, or an error:
+//!    give the entry back.
+//! 3. the stage's `settle` gives dispositions; write them durably, release the entry.
+//! 4. `ledger.finish(entry.id)`.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "an effects crate: sockets, files, clock")]
+
+mod deliverer;
+mod ledger;
+mod relay;
+mod timeouts;
+mod url;
+
+pub use deliverer::{Deliverer, DeliveryError, SetupError};
+pub use ledger::{Ledger, LedgerError};
+pub use relay::{Broken, Outgoing, Relay, Reply, When};
+pub use timeouts::Timeouts;
+pub use url::{Host, Login, RelayUrl, RelayUrlError};
