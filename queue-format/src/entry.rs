@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{EntryId, Facts, FormatVersion, Queue};
+use crate::{EntryId, Facts, FormatVersion, Queue, instant, json};
 
 /// One entry of a queue: what its message file holds.
 ///
@@ -59,7 +59,7 @@ pub struct Envelope {
     #[serde(default, skip_serializing_if = "BodyKind::is_seven_bit")]
     pub body: BodyKind,
     /// The client that handed the message in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub client: Option<Client>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -68,7 +68,7 @@ pub struct Envelope {
 
 /// The body of the message as the envelope declares it (RFC 6152).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum BodyKind {
     /// Lines of US-ASCII.
     #[default]
@@ -77,6 +77,19 @@ pub enum BodyKind {
     /// Lines of octets.
     #[serde(rename = "8bitmime")]
     EightBitMime,
+}
+
+// Words are read from strings alone: serde's own reader of enums takes `{"7bit":null}` as well.
+impl TryFrom<String> for BodyKind {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        match word.as_str() {
+            "7bit" => Ok(BodyKind::SevenBit),
+            "8bitmime" => Ok(BodyKind::EightBitMime),
+            _ => Err(format!("{word:?} is not a kind of body (7bit, 8bitmime)")),
+        }
+    }
 }
 
 impl BodyKind {
@@ -102,7 +115,7 @@ pub struct Client {
 
 /// Which entries overtake which: all of a higher class go first, except that each class always makes some progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Priority {
     /// Somebody waits for it: confirmations, notices.
     High,
@@ -111,6 +124,19 @@ pub enum Priority {
     Normal,
     /// The later pages of a long distribution list.
     Low,
+}
+
+impl TryFrom<String> for Priority {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        match word.as_str() {
+            "high" => Ok(Priority::High),
+            "normal" => Ok(Priority::Normal),
+            "low" => Ok(Priority::Low),
+            _ => Err(format!("{word:?} is not a priority class (high, normal, low)")),
+        }
+    }
 }
 
 impl Priority {
@@ -132,6 +158,7 @@ pub struct Hop {
     /// The host that it ran on.
     pub host: String,
     /// When.
+    #[serde(with = "instant")]
     pub at: Timestamp,
     /// The disposition: forward, hold, reject, discard, defer, shunt, deliver.
     pub disposition: String,
@@ -154,7 +181,7 @@ pub struct Recipient {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
     /// How the last attempt ended; what a bounce entry reports.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -165,6 +192,7 @@ pub struct Recipient {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// When.
+    #[serde(with = "instant")]
     pub at: Timestamp,
     /// Reply code (RFC 5321 §4.2); 0 where no reply came.
     pub code: u16,

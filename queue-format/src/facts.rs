@@ -4,17 +4,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::{instant, json};
+
 /// Facts that earlier stages established. A later stage reads them and does not establish them again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// inbound: the address of the list that was written to, when it was not the posting address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub subaddress: Option<Subaddress>,
     /// auth: who wrote it. Absent when nobody can be named without doubt.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub author: Option<Author>,
     /// auth: why nobody can be named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub author_doubt: Option<String>,
     /// auth: authentication results of a trusted host (RFC 8601).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -23,10 +25,10 @@ pub struct Facts {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleHit>,
     /// A moderator's decision to let a held post through.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub approved: Option<Approval>,
     /// pending: how far the roster has been read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::present", skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
     /// Facts that this version does not know.
     #[serde(flatten)]
@@ -94,6 +96,7 @@ pub struct Approval {
     /// The moderator's address, or "operator" for the command line.
     pub by: String,
     /// When.
+    #[serde(with = "instant")]
     pub at: Timestamp,
     /// Fields that this version does not know.
     #[serde(flatten)]

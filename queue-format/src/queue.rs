@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A queue: entries with one kind of reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Queue {
     /// A message arrived: which list, and which address of it?
     Inbound,
@@ -67,5 +67,13 @@ impl FromStr for Queue {
 
     fn from_str(word: &str) -> Result<Self, UnknownQueue> {
         Queue::ALL.into_iter().find(|queue| queue.name() == word).ok_or_else(|| UnknownQueue(word.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Queue {
+    type Error = UnknownQueue;
+
+    fn try_from(word: String) -> Result<Self, UnknownQueue> {
+        word.parse()
     }
 }

@@ -54,8 +54,8 @@ impl FromStr for FormatVersion {
         let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
         let version =
             FormatVersion { major: major.parse().map_err(|_| wrong())?, minor: minor.parse().map_err(|_| wrong())? };
-        // One spelling only: no "+1", no "01", no "1.0".
-        if version.to_string() == text { Ok(version) } else { Err(wrong()) }
+        // One spelling only: no "+1", no "01", no "1.0". And there is no version 0.
+        if version.major > 0 && version.to_string() == text { Ok(version) } else { Err(wrong()) }
     }
 }
 
