@@ -4,6 +4,7 @@
 //! Writes: moderation.
 //! Never: changes the message, drops what it doubts, or looks at a roster.
 
+mod bans;
 mod stage;
 
 pub use stage::{Auth, AuthConfig};

@@ -4,6 +4,8 @@
 //! Writes: auth (posts, mail to owners and to the site admins), bounce, command.
 //! Never: reads a roster, looks at a body, or answers anybody.
 
+mod route;
 mod stage;
 
+pub use route::Route;
 pub use stage::{Inbound, InboundConfig};
