@@ -18,6 +18,7 @@ pub mod listheaders;
 pub mod loops;
 mod mac;
 pub mod message;
+pub mod text;
 pub mod token;
 pub mod verp;
 mod write;
