@@ -8,6 +8,7 @@
 //! from the caller.
 
 pub mod author;
+mod addresses;
 pub mod authres;
 pub mod automatic;
 pub mod compose;
@@ -18,6 +19,7 @@ pub mod listheaders;
 pub mod loops;
 mod mac;
 pub mod message;
+mod rfc2047;
 pub mod text;
 pub mod token;
 pub mod verp;

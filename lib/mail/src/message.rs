@@ -1,12 +1,15 @@
 //! Reading a message: where its header fields and its body stand in the raw bytes, and what the fields say.
 //!
-//! The scanner is ours, because edits need exact byte ranges; values are decoded by mail-parser.
+//! The scanner is ours, because edits need exact byte ranges; dates and encoded words are decoded by mail-parser.
 
 use std::ops::Range;
 
 use listmill_queue_format::Timestamp;
 use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
+
+use crate::addresses::Mailboxes;
+use crate::rfc2047;
 
 /// A message (RFC 5322), as it arrived.
 ///
@@ -119,7 +122,7 @@ impl<'a> Message<'a> {
 
     /// Every field of this name, each as [`Message::text`] gives it.
     pub fn texts<'s>(&'s self, name: &'s str) -> impl Iterator<Item = String> + 's {
-        self.named(name).map(|field| decode(&unfold(self.value(field))))
+        self.named(name).map(|field| rfc2047::decode(&unfold(self.value(field))))
     }
 
     /// The subject, decoded; empty when there is none.
@@ -144,33 +147,16 @@ impl<'a> Message<'a> {
         Timestamp::from_second(date.to_timestamp()).ok()
     }
 
-    /// The addresses of every field of this name, each with its display name, decoded. For reading who was written to;
-    /// who wrote is [`crate::author`]'s question.
+    /// The addresses of every field of this name, each with its display name, decoded; members of groups among them.
+    ///
+    /// For reading whom a message names; who wrote it is [`crate::author`]'s question.
     pub fn addresses(&self, name: &str) -> Vec<(String, String)> {
-        let mut addresses = Vec::new();
-        for raw in self.raw(name) {
-            let line = format!("{raw}\n");
-            let HeaderValue::Address(list) = MessageStream::new(line.as_bytes()).parse_address() else { continue };
-            for one in list.iter() {
-                let name = one.name().map(one_line).unwrap_or_default();
-                if let Some(address) = one.address() {
-                    addresses.push((name, one_line(address)));
-                }
-            }
-        }
-        addresses
+        self.raw(name).flat_map(|value| Mailboxes::new(&value).collect::<Vec<_>>()).collect()
     }
-}
 
-/// An unfolded value decoded (RFC 2047), in one line.
-pub(crate) fn decode(unfolded: &str) -> String {
-    if !unfolded.contains("=?") {
-        return one_line(unfolded);
-    }
-    let line = format!("{unfolded}\n");
-    match MessageStream::new(line.as_bytes()).parse_unstructured() {
-        HeaderValue::Text(text) => one_line(&text),
-        _ => String::new(),
+    /// How many addresses the fields of this name have, without keeping them.
+    pub fn count_addresses(&self, name: &str) -> usize {
+        self.raw(name).map(|value| Mailboxes::new(&value).count()).sum()
     }
 }
 
@@ -178,12 +164,6 @@ pub(crate) fn decode(unfolded: &str) -> String {
 pub(crate) fn unfold(value: &[u8]) -> String {
     let line: Vec<u8> = value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
     String::from_utf8_lossy(&line).trim().to_owned()
-}
-
-/// Control characters, which an encoded word can hide, become spaces.
-fn one_line(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.trim().to_owned()
 }
 
 /// Behind the end of the line that begins at `at`.

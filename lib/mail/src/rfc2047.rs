@@ -1,0 +1,95 @@
+//! Encoded words (RFC 2047): finding them in linear time; mail-parser decodes each.
+
+use mail_parser::parsers::MessageStream;
+
+use crate::write::clean;
+
+/// No registered charset has a longer name; a language (RFC 2231 §5) may follow it.
+const MAX_CHARSET: usize = 64;
+
+/// `text`, which is one unfolded value, with its encoded words decoded, in one line without control characters.
+pub(crate) fn decode(text: &str) -> String {
+    if !text.contains("=?") {
+        return clean(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut behind_word = false;
+    while let Some(at) = rest.find("=?") {
+        let (before, word) = rest.split_at(at);
+        let Some((decoded, after)) = word_at(word) else {
+            out.push_str(&rest[..at + 2]);
+            rest = &rest[at + 2..];
+            behind_word = false;
+            continue;
+        };
+        // RFC 2047 §6.2: white space between two encoded words is not displayed.
+        if !(behind_word && before.chars().all(char::is_whitespace)) {
+            out.push_str(before);
+        }
+        out.push_str(&decoded);
+        rest = after;
+        behind_word = true;
+    }
+    out.push_str(rest);
+    clean(&out)
+}
+
+/// The encoded word at the beginning of `text`, decoded, and what stands behind it.
+///
+/// White space within is taken, as mail-parser does: many programs write it. A `?` within is not, but for those right
+/// before the end: so no octet is looked at more than a few times.
+fn word_at(text: &str) -> Option<(String, &str)> {
+    let (charset, tail) = text.strip_prefix("=?")?.split_once('?')?;
+    if charset.is_empty() || charset.len() > MAX_CHARSET || charset.contains(char::is_whitespace) {
+        return None;
+    }
+    let encoded = tail.strip_prefix(['b', 'B', 'q', 'Q'])?.strip_prefix('?')?;
+    let mut end = encoded.find('?')?;
+    while encoded[end + 1..].starts_with('?') {
+        end += 1;
+    }
+    let after = encoded[end + 1..].strip_prefix('=')?;
+    let word = &text[..text.len() - after.len()];
+    // mail-parser wants to stand behind the `=`.
+    let decoded = MessageStream::new(&word.as_bytes()[1..]).decode_rfc2047()?;
+    Some((decoded, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn encoded_words_are_decoded_and_all_else_stays() {
+        for (raw, decoded) in [
+            ("plain text", "plain text"),
+            ("=?utf-8?Q?Gr=C3=BC=C3=9Fe_aus?= =?iso-8859-1?q?_K=F6ln?=", "Grüße aus Köln"),
+            ("=?utf-8?B?w6Q=?=\t=?UTF-8?b?w7Y=?= u", "äö u"),
+            ("a =?utf-8?q?b?= c", "a b c"),
+            ("a=?utf-8?q?b?=c", "abc"),
+            ("=?utf-8*de?q?=C3=A4?=", "ä"),
+            ("=?utf-8?q?Really??=", "Really?"),
+            ("=?utf-8?q?two words?=", "two words"),
+            ("=?utf-8?q?a=0D=0ABcc:_x@example.org?=", "a  Bcc: x@example.org"),
+            ("=?utf-8?q?a=00b?=", "a b"),
+            // Not encoded words.
+            ("=?", "=?"),
+            ("=?utf-8", "=?utf-8"),
+            ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
+            ("=??q?a?=", "=??q?a?="),
+            ("=?utf-8?q?a", "=?utf-8?q?a"),
+            ("what =? and ?= why", "what =? and ?= why"),
+        ] {
+            assert_eq!(decode(raw), decoded, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_full_of_beginnings_takes_linear_time() {
+        for piece in ["=?", "=?a?q?", "=?a?q?x ", "=?utf-8?b?", "=?utf-8?q?=41?= ", "?=", "=?a?q?="] {
+            let value = piece.repeat(200_000);
+            assert!(decode(&value).len() <= value.len(), "{piece}");
+        }
+    }
+}
