@@ -5,8 +5,11 @@
 
 use crate::{none_of, tree};
 
-/// What must not stand where. Each is put together here, so that this file does not find itself.
-fn forbidden() -> Vec<(String, &'static str, fn(&str) -> bool)> {
+/// What must not stand where, why, and in which files.
+type Forbidden = (String, &'static str, fn(&str) -> bool);
+
+/// Each is put together here, so that this file does not find itself.
+fn forbidden() -> Vec<Forbidden> {
     let anywhere: fn(&str) -> bool = |_| true;
     vec![
         (["#[", "ignore"].concat(), "a test runs, or says by name why it does nothing", anywhere),

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads the workspace's own files and asks cargo for its graph")]
 
 mod contract;
+mod documents;
 mod honesty;
 mod layers;
 mod queues;
