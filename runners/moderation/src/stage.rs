@@ -1,11 +1,23 @@
-//! The stage itself.
+//! The stage itself: it walks the chain and says what follows.
 
-use listmill_core::{Context, Disposition, Stage, StoreView, Unavailable};
-use listmill_queue_format::{Entry, Queue};
+use listmill_core::{
+    Address, Context, Destination, Disposition, HeldPost, List, Settings, Stage, StoreView, Timestamp, Unavailable,
+    destination,
+};
+use listmill_mail::message::Message;
+use listmill_queue_format::{Entry, Queue, RuleHit};
+use listmill_templates::Templates;
 
-/// What the site file says about moderation.
-#[derive(Debug, Clone, Default)]
-pub struct ModerationConfig {}
+use crate::chain::{Verdict, judge};
+use crate::notice::{Rejection, silence};
+use crate::post::Post;
+
+/// What the site says about moderation.
+#[derive(Debug, Default)]
+pub struct ModerationConfig {
+    /// The words of the notices.
+    pub templates: Templates,
+}
 
 /// The moderation stage.
 #[derive(Debug)]
@@ -18,13 +30,94 @@ impl Moderation {
     pub fn new(config: ModerationConfig) -> Self {
         Moderation { config }
     }
+
+    fn rejected(
+        &self,
+        post: &Post<'_>,
+        list: Option<&List>,
+        tell_author: bool,
+        hits: &[RuleHit],
+        cx: Context,
+    ) -> Disposition {
+        let told =
+            if tell_author { self.notice(post, list, hits, cx) } else { Err("it would be backscatter".to_owned()) };
+        match told {
+            Ok(notice) => Disposition::Reject { reason: in_words(hits), notice: Some(notice) },
+            Err(why) => Disposition::Reject { reason: format!("{}; no notice: {why}", in_words(hits)), notice: None },
+        }
+    }
+
+    /// The notice to the author, or why there is none.
+    fn notice(&self, post: &Post<'_>, list: Option<&List>, hits: &[RuleHit], cx: Context) -> Result<Entry, String> {
+        let (Some(list), Some(author)) = (list, post.author) else { return Err("the author is in doubt".to_owned()) };
+        if let Some(why) = silence(post.entry, post.message, author) {
+            return Err(why);
+        }
+        // The rule that decided; what was collected before it is for moderators.
+        let reason = hits.last().map(|hit| hit.reason.as_str()).unwrap_or_default();
+        Rejection { entry: post.entry, message: post.message, list, author, reason }.notice(&self.config.templates, cx)
+    }
 }
 
 impl Stage for Moderation {
     const READS: Queue = Queue::Moderation;
     const WRITES: &'static [Queue] = &[Queue::Pending, Queue::Outbound];
 
-    fn decide(&self, entry: &Entry, _: &dyn StoreView, _: Context) -> Result<Vec<Disposition>, Unavailable> {
-        Ok(vec![Disposition::Shunt { reason: format!("{} cannot be decided yet", entry.id) }])
+    fn decide(&self, entry: &Entry, view: &dyn StoreView, cx: Context) -> Result<Vec<Disposition>, Unavailable> {
+        let destination = match destination(entry, view)? {
+            Ok(destination) => destination,
+            Err(undecidable) => return Ok(vec![undecidable]),
+        };
+        let list = destination.list();
+        let message = Message::parse(&entry.message);
+        let author = entry.facts.author.as_ref().and_then(|author| author.address.parse::<Address>().ok());
+        let member = match (list, &author) {
+            (Some(list), Some(author)) => view.member(&list.address, author)?,
+            _ => None,
+        };
+        let built_in = Settings::default();
+        let post = Post {
+            entry,
+            message: &message,
+            list: list.map(|list| &list.address),
+            settings: list.map_or(&built_in, |list| &list.settings),
+            author: author.as_ref(),
+            member: member.as_ref(),
+        };
+        let (verdict, hits) = judge(&post);
+        Ok(vec![match (verdict, &destination) {
+            (Verdict::Discard, _) => Disposition::Discard { reason: in_words(&hits) },
+            (Verdict::Reject { tell_author }, _) => self.rejected(&post, list, tell_author, &hits, cx),
+            (Verdict::Hold, Destination::List(list)) => Disposition::Hold { post: held(&post, list, hits, cx.now) },
+            (Verdict::Accept | Verdict::Hold, _) => accepted(entry, hits),
+        }])
     }
+}
+
+fn accepted(entry: &Entry, hits: Vec<RuleHit>) -> Disposition {
+    let reason = if hits.is_empty() { "no rule hit".to_owned() } else { in_words(&hits) };
+    let mut forwarded = entry.derive(Moderation::READS.name(), 0, Queue::Pending);
+    forwarded.facts.rules = hits;
+    Disposition::Forward { entry: forwarded, reason }
+}
+
+/// The post as a moderator sees it in a listing.
+fn held(post: &Post<'_>, list: &List, reasons: Vec<RuleHit>, now: Timestamp) -> HeldPost {
+    let lapses = now.checked_add(list.settings.moderation_expiry);
+    HeldPost {
+        id: 0,
+        list: list.address.clone(),
+        entry: post.entry.id,
+        author: post.author.map_or_else(|| "unknown".to_owned(), Address::to_string),
+        subject: post.message.subject(),
+        message_id: post.message.message_id(),
+        size: post.entry.message.len() as u64,
+        reasons,
+        since: now,
+        expires: lapses.unwrap_or(Timestamp::MAX),
+    }
+}
+
+fn in_words(hits: &[RuleHit]) -> String {
+    hits.iter().map(|hit| format!("{}: {}", hit.rule, hit.reason)).collect::<Vec<_>>().join("; ")
 }

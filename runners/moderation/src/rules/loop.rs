@@ -1,0 +1,10 @@
+//! The message goes round in a loop: inbound and auth have refused it, unless a foreign program wrote this entry.
+
+use listmill_mail::loops::looping;
+
+use crate::chain::Hit;
+use crate::post::Post;
+
+pub(crate) fn look(post: &Post<'_>) -> Option<Hit> {
+    looping(post.message, post.list).map(|reason| Hit::because(format!("5.4.6 {reason}")))
+}
