@@ -1,14 +1,19 @@
-//! The stage itself.
+//! The stage itself: posts go to the roster, page by page; mail to the people in charge goes to them at once.
 
-use listmill_core::{Address, Context, Disposition, Stage, StoreView, Unavailable};
+use listmill_core::{
+    Address, Context, Destination, Disposition, POSTMASTER, Stage, StoreView, Unavailable, Word, destination,
+};
 use listmill_queue_format::{Entry, Queue};
+
+use crate::page::Page;
+use crate::people;
 
 /// What the site file says about distribution.
 #[derive(Debug, Clone)]
 pub struct PendingConfig {
     /// How many people of the roster one hop looks at: the most recipients that an outbound entry has.
     pub chunk: usize,
-    /// The site admins: they get mail to `postmaster@`, and to the owners of a list that has none.
+    /// The site admins: they get mail to `postmaster@`, and to the owners of a list that has nobody in charge.
     pub admins: Vec<Address>,
     /// The site's domains.
     pub domains: Vec<String>,
@@ -31,7 +36,22 @@ impl Stage for Pending {
     const READS: Queue = Queue::Pending;
     const WRITES: &'static [Queue] = &[Queue::Pending, Queue::Outbound];
 
-    fn decide(&self, entry: &Entry, _: &dyn StoreView, _: Context) -> Result<Vec<Disposition>, Unavailable> {
-        Ok(vec![Disposition::Shunt { reason: format!("{} cannot be decided yet", entry.id) }])
+    fn decide(&self, entry: &Entry, view: &dyn StoreView, cx: Context) -> Result<Vec<Disposition>, Unavailable> {
+        let destination = match destination(entry, view)? {
+            Ok(destination) => destination,
+            Err(undecidable) => return Ok(vec![undecidable]),
+        };
+        let word = entry.facts.subaddress.as_ref().map(|subaddress| subaddress.word.as_str());
+        match (&destination, word) {
+            (Destination::List(list), None) => Page { entry, list, chunk: self.config.chunk.max(1) }.decide(view, cx),
+            (Destination::List(list), Some(word)) if word == Word::Owner.name() => {
+                Ok(vec![people::owners(entry, list, &self.config, view)?])
+            }
+            (Destination::SiteAdmins, Some(POSTMASTER)) => Ok(vec![people::site_admins(entry, &self.config)]),
+            (_, word) => {
+                let word = word.unwrap_or_default();
+                Ok(vec![Disposition::Shunt { reason: format!("mail to the address {word:?} is not for this queue") }])
+            }
+        }
     }
 }
