@@ -1,2 +1,74 @@
-//! x
-fn main() {}
+//! The one executable: it serves the runners, and it administrates.
+//!
+//! Reads: the site file, standard input. Writes: the store by commits, queues by entries, standard output.
+//! Never: decides about a message; the stages do.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the executable: clock, files, sockets")]
+
+mod cli;
+mod commands;
+mod demo;
+mod failure;
+mod office;
+mod output;
+mod roster;
+mod serve;
+mod wiring;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use listmill_runner::config::Site;
+use listmill_runner::logs;
+
+use cli::{Cli, Command};
+use failure::{Failure, Outcome};
+use office::Office;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) => {
+            let code = if help.use_stderr() { 64 } else { 0 };
+            // Nobody is left to tell when the terminal is gone.
+            let _ = help.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("listmill: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Outcome {
+    let level = if matches!(cli.command, Command::Run { .. }) { "info" } else { "warn" };
+    logs::start(cli.log_format, cli.log_level.as_deref().unwrap_or(level)).map_err(Failure::usage)?;
+    let config = cli.config.unwrap_or_else(default_site_file);
+    match cli.command {
+        Command::Init { dir } => commands::init::run(&dir.unwrap_or_else(|| PathBuf::from("."))),
+        Command::Check => commands::check::run(&Site::load(&config)?),
+        Command::Run { runners, host } => serve::run(Site::load(&config)?, runners, host),
+        Command::Demo { dir } => demo::run(dir),
+        Command::Inject { to, from } => commands::inject::run(&Office::open(&config)?, to, from),
+        Command::List(command) => commands::list::run(&Office::open(&config)?, command),
+        Command::Member(command) => commands::member::run(&Office::open(&config)?, command),
+        Command::Held(command) => commands::held::run(&Office::open(&config)?, command),
+        Command::Ban(command) => commands::ban::run(&Office::open(&config)?, command),
+        Command::Queue(command) => commands::queue::run(&Site::load(&config)?, command),
+        Command::Explain { list, from, json } => commands::explain::run(&Office::open(&config)?, &list, from, json),
+        Command::Status { json } => commands::status::run(&Site::load(&config)?, json),
+        Command::Completions { shell } => commands::completions::shell(shell),
+        Command::Man { dir } => commands::completions::man(&dir),
+    }
+}
+
+/// `./listmill.toml` where there is one, else the system's.
+fn default_site_file() -> PathBuf {
+    let here = Path::new("listmill.toml");
+    let system = Path::new("/etc/listmill/listmill.toml");
+    if !here.exists() && system.exists() { system.to_owned() } else { here.to_owned() }
+}

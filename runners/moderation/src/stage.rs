@@ -47,15 +47,25 @@ impl Moderation {
         }
     }
 
-    /// The notice to the author, or why there is none.
     fn notice(&self, post: &Post<'_>, list: Option<&List>, hits: &[RuleHit], cx: Context) -> Result<Entry, String> {
-        let (Some(list), Some(author)) = (list, post.author) else { return Err("the author is in doubt".to_owned()) };
-        if let Some(why) = silence(post.entry, post.message, author) {
-            return Err(why);
-        }
+        let list = list.ok_or("the post is not for a list")?;
         // The rule that decided; what was collected before it is for moderators.
         let reason = hits.last().map(|hit| hit.reason.as_str()).unwrap_or_default();
-        Rejection { entry: post.entry, message: post.message, list, author, reason }.notice(&self.config.templates, cx)
+        self.rejection(post.entry, list, reason, cx)
+    }
+
+    /// The notice that tells the author of `entry` why it is rejected, whoever decided that.
+    ///
+    /// # Errors
+    /// Why nobody is told: the author is in doubt, it is automatic mail, or a notice could reach somebody else.
+    pub fn rejection(&self, entry: &Entry, list: &List, reason: &str, cx: Context) -> Result<Entry, String> {
+        let author = entry.facts.author.as_ref().and_then(|author| author.address.parse::<Address>().ok());
+        let author = author.ok_or("the author is in doubt")?;
+        let message = Message::parse(&entry.message);
+        if let Some(why) = silence(entry, &message, &author) {
+            return Err(why);
+        }
+        Rejection { entry, message: &message, list, author: &author, reason }.notice(&self.config.templates, cx)
     }
 }
 

@@ -1,0 +1,195 @@
+//! The site file as it is written: every key, and nothing else.
+//!
+//! An unknown key is an error that names it; each absent one has the default that `listmill init` writes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What `listmill init` writes: every key with its default and reason.
+pub const DEFAULT_SITE_FILE: &str = include_str!("listmill.toml");
+
+/// The site file. The meaning of each key stands in [`DEFAULT_SITE_FILE`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteFile {
+    /// `[site]`
+    pub site: SiteTable,
+    /// `[defaults]`: settings of every list.
+    pub defaults: BTreeMap<String, SettingValue>,
+    /// `[domain."…"]`: settings of the lists of a domain.
+    pub domain: BTreeMap<String, BTreeMap<String, SettingValue>>,
+    /// `[queue]`
+    pub queue: QueueTable,
+    /// `[store]`
+    pub store: StoreTable,
+    /// `[inbound]`
+    pub inbound: InboundTable,
+    /// `[auth]`
+    pub auth: AuthTable,
+    /// `[outbound]`
+    pub outbound: OutboundTable,
+    /// `[hosts]`
+    pub hosts: BTreeMap<String, Vec<String>>,
+}
+
+/// A setting in TOML: text, or the number or switch that its text form reads like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SettingValue {
+    /// `"hold"`
+    Text(String),
+    /// `5`
+    Number(i64),
+    /// `true` for `on`, `false` for `off`.
+    Switch(bool),
+}
+
+impl SettingValue {
+    /// The text form, as `list set` takes it.
+    pub fn text(&self) -> String {
+        match self {
+            SettingValue::Text(text) => text.clone(),
+            SettingValue::Number(number) => number.to_string(),
+            SettingValue::Switch(true) => "on".to_owned(),
+            SettingValue::Switch(false) => "off".to_owned(),
+        }
+    }
+}
+
+/// `[site]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteTable {
+    /// The domains whose lists live here.
+    pub domains: Vec<String>,
+    /// Who runs this site.
+    pub admins: Vec<String>,
+    /// Where embedded state lies.
+    pub data: String,
+    /// The name of this host; when empty, the system's.
+    pub host: String,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueTable {
+    /// Which queue backend.
+    pub backend: String,
+    /// The spool.
+    pub path: String,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreTable {
+    /// Which store backend.
+    pub backend: String,
+    /// Where it lies.
+    pub path: String,
+}
+
+/// `[inbound]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InboundTable {
+    /// Where mail comes in.
+    pub listen: Vec<String>,
+    /// The largest message.
+    pub max_message_size: String,
+    /// Sessions at the same time.
+    pub max_sessions: usize,
+}
+
+/// `[auth]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthTable {
+    /// Whose Authentication-Results are believed (RFC 8601).
+    pub trusted_authserv_ids: Vec<String>,
+}
+
+/// `[outbound]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundTable {
+    /// The smarthost.
+    pub relay: String,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// Recipients of one outbound entry.
+    pub chunk: usize,
+    /// Certificates to trust beside the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+}
+
+impl Default for SiteTable {
+    fn default() -> Self {
+        SiteTable {
+            domains: vec!["lists.example.org".to_owned()],
+            admins: vec!["postmaster@example.org".to_owned()],
+            data: "data".to_owned(),
+            host: String::new(),
+        }
+    }
+}
+
+impl Default for QueueTable {
+    fn default() -> Self {
+        QueueTable { backend: "disk".to_owned(), path: "data/spool".to_owned() }
+    }
+}
+
+impl Default for StoreTable {
+    fn default() -> Self {
+        StoreTable { backend: "sled".to_owned(), path: "data/store".to_owned() }
+    }
+}
+
+impl Default for InboundTable {
+    fn default() -> Self {
+        InboundTable {
+            listen: vec!["lmtp://127.0.0.1:8024".to_owned()],
+            max_message_size: "25 MiB".to_owned(),
+            max_sessions: 200,
+        }
+    }
+}
+
+impl Default for OutboundTable {
+    fn default() -> Self {
+        OutboundTable { relay: "smtp://127.0.0.1:25".to_owned(), connections: 10, chunk: 500, ca_file: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_site_file_says_what_is_built_in() {
+        assert_eq!(toml::from_str::<SiteFile>(DEFAULT_SITE_FILE).unwrap(), SiteFile::default());
+    }
+
+    #[test]
+    fn every_key_stands_in_the_written_site_file() {
+        let file = SiteFile { outbound: OutboundTable { ca_file: Some(String::new()), ..Default::default() }, ..Default::default() };
+        let toml::Value::Table(tables) = toml::Value::try_from(file).unwrap() else { unreachable!() };
+        for (name, table) in tables {
+            assert!(DEFAULT_SITE_FILE.contains(&format!("[{name}")), "[{name}]");
+            for key in table.as_table().into_iter().flat_map(|table| table.keys()) {
+                let written = DEFAULT_SITE_FILE.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
+                assert!(written, "[{name}] {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = toml::from_str::<SiteFile>("[outbound]\nrelais = \"smtp://x\"\n").unwrap_err().to_string();
+        assert!(error.contains("relais") && error.contains("relay"), "{error}");
+    }
+}

@@ -1,0 +1,260 @@
+//! The site file as it is meant: parsed values, absolute paths.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use listmill_core::settings::{self, Cascade};
+use listmill_core::{Address, ListAddress};
+use listmill_delivery::RelayUrl;
+use listmill_intake::Listen;
+use listmill_queue_format::Queue;
+
+use super::file::{SettingValue, SiteFile};
+
+/// A site, as its file describes it.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The file.
+    pub file: PathBuf,
+    /// The domains whose lists live here, in lower case and A-labels.
+    pub domains: Vec<String>,
+    /// Who runs it.
+    pub admins: Vec<Address>,
+    /// Where embedded state lies.
+    pub data: PathBuf,
+    /// The name of this host.
+    pub host: String,
+    /// Settings of all lists and of each domain.
+    pub cascade: Cascade,
+    /// Which queue backend.
+    pub queue_backend: QueueBackendKind,
+    /// Which store backend.
+    pub store_backend: StoreBackendKind,
+    /// Where mail comes in.
+    pub listen: Vec<Listen>,
+    /// Octets of the largest message.
+    pub max_message_size: u64,
+    /// Sessions at the same time.
+    pub max_sessions: usize,
+    /// Whose Authentication-Results are believed.
+    pub trusted_authserv_ids: Vec<String>,
+    /// The smarthost.
+    pub relay: RelayUrl,
+    /// Connections to it at the same time.
+    pub connections: usize,
+    /// Recipients of one outbound entry.
+    pub chunk: usize,
+    /// Certificates to trust beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Which runners serve on which host.
+    pub hosts: BTreeMap<String, Vec<Queue>>,
+}
+
+/// Where entries wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueBackendKind {
+    /// Files below this spool.
+    Disk(PathBuf),
+}
+
+/// Where the store lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreBackendKind {
+    /// sled, in this directory.
+    Sled(PathBuf),
+}
+
+/// A site file that cannot be used. The operator's to mend; trying again does not help.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("failed to read the site file {}: {source}; `listmill init` writes one, `-c FILE` names another", file.display())]
+    Read {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not TOML, or has a key that does not exist.
+    #[error("the site file {} is not right: {reason}", file.display())]
+    Parse {
+        /// Which.
+        file: PathBuf,
+        /// What the parser says.
+        reason: String,
+    },
+    /// A value is not one of its key's values.
+    #[error("the site file {}: {key}: {reason}", file.display())]
+    Value {
+        /// Which file.
+        file: PathBuf,
+        /// Which key.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Site {
+    /// Reads and checks a site file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, the key, and what is wrong.
+    pub fn load(file: &Path) -> Result<Site, ConfigError> {
+        let text =
+            fs::read_to_string(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        let raw: SiteFile = toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { file: file.to_owned(), reason: error.to_string().trim().to_owned() })?;
+        let absolute = std::path::absolute(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        Reader { base: absolute.parent().unwrap_or(Path::new("/")), file: &absolute }.site(&raw)
+    }
+
+    /// The control socket of the process that owns the store.
+    pub fn socket(&self) -> PathBuf {
+        self.data.join("control.sock")
+    }
+
+    /// The ledger of recipients done.
+    pub fn ledger(&self) -> PathBuf {
+        self.data.join("ledger")
+    }
+
+    /// The spool, where the queues are on disk.
+    pub fn spool(&self) -> &Path {
+        let QueueBackendKind::Disk(path) = &self.queue_backend;
+        path
+    }
+
+    /// The directory of the store, where that is embedded.
+    pub fn store(&self) -> &Path {
+        let StoreBackendKind::Sled(path) = &self.store_backend;
+        path
+    }
+
+    /// The list's domain is one of this site's.
+    pub fn has_domain_of(&self, list: &ListAddress) -> bool {
+        self.domains.iter().any(|domain| domain == list.domain())
+    }
+}
+
+/// Turns text into values; an error names its key.
+struct Reader<'a> {
+    base: &'a Path,
+    file: &'a Path,
+}
+
+impl Reader<'_> {
+    fn site(&self, raw: &SiteFile) -> Result<Site, ConfigError> {
+        Ok(Site {
+            file: self.file.to_owned(),
+            domains: self.each("site.domains", &raw.site.domains, |domain| self.domain(domain))?,
+            admins: self.each("site.admins", &raw.site.admins, |text| {
+                text.parse::<Address>().map_err(|error| error.to_string())
+            })?,
+            data: self.path(&raw.site.data),
+            host: if raw.site.host.is_empty() { system_host() } else { raw.site.host.clone() },
+            cascade: self.cascade(raw)?,
+            queue_backend: self.queue_backend(raw)?,
+            store_backend: self.store_backend(raw)?,
+            listen: self.each("inbound.listen", &raw.inbound.listen, |text| {
+                text.parse::<Listen>().map_err(|error| error.to_string())
+            })?,
+            max_message_size: self
+                .value("inbound.max_message_size", settings::size(&raw.inbound.max_message_size).and_then(above_zero))?,
+            max_sessions: self.count("inbound.max_sessions", raw.inbound.max_sessions)?,
+            trusted_authserv_ids: raw.auth.trusted_authserv_ids.clone(),
+            relay: self.value("outbound.relay", self.relay(&raw.outbound.relay))?,
+            connections: self.count("outbound.connections", raw.outbound.connections)?,
+            chunk: self.count("outbound.chunk", raw.outbound.chunk)?,
+            ca_file: raw.outbound.ca_file.as_deref().map(|path| self.path(path)),
+            hosts: self.hosts(&raw.hosts)?,
+        })
+    }
+
+    fn value<T>(&self, key: &str, value: Result<T, String>) -> Result<T, ConfigError> {
+        value.map_err(|reason| ConfigError::Value { file: self.file.to_owned(), key: key.to_owned(), reason })
+    }
+
+    fn each<T>(
+        &self,
+        key: &str,
+        texts: &[String],
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, ConfigError> {
+        let values: Vec<T> = self.value(key, texts.iter().map(|text| read(text)).collect())?;
+        if values.is_empty() { self.value(key, Err("there must be at least one".to_owned())) } else { Ok(values) }
+    }
+
+    fn count(&self, key: &str, number: usize) -> Result<usize, ConfigError> {
+        self.value(key, if number == 0 { Err("must be at least 1".to_owned()) } else { Ok(number) })
+    }
+
+    fn path(&self, text: &str) -> PathBuf {
+        self.base.join(text)
+    }
+
+    fn domain(&self, text: &str) -> Result<String, String> {
+        let probe = format!("x@{text}").parse::<Address>();
+        probe.map(|probe| probe.domain().to_owned()).map_err(|_| format!("{text:?} is not a domain name"))
+    }
+
+    /// A maildir's path is relative to the site file, as every path is.
+    fn relay(&self, text: &str) -> Result<RelayUrl, String> {
+        match text.parse().map_err(|error: listmill_delivery::RelayUrlError| error.to_string())? {
+            RelayUrl::Maildir(dir) => Ok(RelayUrl::Maildir(self.base.join(dir))),
+            relay => Ok(relay),
+        }
+    }
+
+    fn cascade(&self, raw: &SiteFile) -> Result<Cascade, ConfigError> {
+        let layer = |place: &str, values: &BTreeMap<String, SettingValue>| {
+            let checked = values.iter().map(|(key, value)| {
+                let text = value.text();
+                settings::check(key, &text).map_err(|error| error.to_string())?;
+                Ok((key.clone(), text))
+            });
+            self.value(place, checked.collect())
+        };
+        let domains = raw.domain.iter().map(|(domain, values)| {
+            let place = format!("domain.{domain:?}");
+            Ok((self.value(&place, self.domain(domain))?, layer(&place, values)?))
+        });
+        Ok(Cascade { site: layer("defaults", &raw.defaults)?, domains: domains.collect::<Result<_, ConfigError>>()? })
+    }
+
+    fn queue_backend(&self, raw: &SiteFile) -> Result<QueueBackendKind, ConfigError> {
+        match raw.queue.backend.as_str() {
+            "disk" => Ok(QueueBackendKind::Disk(self.path(&raw.queue.path))),
+            other => self.value("queue.backend", Err(format!("{other:?} is not a queue backend of this version: disk"))),
+        }
+    }
+
+    fn store_backend(&self, raw: &SiteFile) -> Result<StoreBackendKind, ConfigError> {
+        match raw.store.backend.as_str() {
+            "sled" => Ok(StoreBackendKind::Sled(self.path(&raw.store.path))),
+            other => self.value("store.backend", Err(format!("{other:?} is not a store backend of this version: sled"))),
+        }
+    }
+
+    fn hosts(&self, raw: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<String, Vec<Queue>>, ConfigError> {
+        let mut hosts = BTreeMap::new();
+        for (host, runners) in raw {
+            let key = format!("hosts.{host}");
+            let names = runners.iter().map(|name| name.parse().map_err(|error: listmill_queue_format::UnknownQueue| error.to_string()));
+            let queues: BTreeSet<Queue> = self.value(&key, names.collect())?;
+            hosts.insert(host.clone(), queues.into_iter().collect());
+        }
+        Ok(hosts)
+    }
+}
+
+fn above_zero(number: u64) -> Result<u64, String> {
+    if number == 0 { Err("must be above 0".to_owned()) } else { Ok(number) }
+}
+
+/// The name that the kernel has for this host.
+fn system_host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

@@ -1,0 +1,65 @@
+//! The outbound runner: the stage plans, lib/delivery talks to the smarthost, the stage settles what came of it.
+
+use std::sync::Arc;
+
+use listmill_core::{Context, DeliveryPlan, Disposition, Settle};
+use listmill_delivery::Deliverer;
+use listmill_queue::Claimed;
+use listmill_queue_format::{Entry, Queue, Timestamp};
+use tokio::runtime::Handle;
+
+use crate::no_store::NoStore;
+use crate::panics::guarded;
+use crate::{Carried, Runner, Shell};
+
+/// The runner of the stage that delivers.
+pub struct DeliveryWorker<S> {
+    /// The stage.
+    pub stage: S,
+    /// The way to the smarthost, and the ledger.
+    pub deliverer: Arc<Deliverer>,
+    /// Where sockets live.
+    pub runtime: Handle,
+}
+
+impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
+    fn queue(&self) -> Queue {
+        S::READS
+    }
+
+    fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
+        let Claimed { entry, claim } = claimed;
+        if self.deliverer.ledger().was_finished(entry.id) {
+            // Written again by an upstream runner that was killed after it had written it once.
+            let done = Disposition::Discard { reason: "delivered already, under the same id".to_owned() };
+            return shell.carry_settled(&entry, claim, (S::READS, S::WRITES), |_| vec![done.clone()]);
+        }
+        let Some(plan) = self.plan(&entry) else {
+            return shell.carry(&self.stage, Claimed { entry, claim });
+        };
+        let outcomes = self.runtime.block_on(self.deliverer.deliver(&entry, &plan));
+        let outcomes = match outcomes {
+            Ok(outcomes) => outcomes,
+            // Asked to stop in the middle, or no ledger: whoever is done is in the ledger.
+            Err(error) => return shell.hand_back(&entry, claim, S::READS, &error.to_string()),
+        };
+        let by = (S::READS, S::WRITES);
+        let id = entry.id;
+        let carried = shell.carry_settled(&entry, claim, by, |cx| self.stage.settle(&entry, &outcomes, cx));
+        if carried == Carried::Done {
+            self.deliverer.ledger().finish(id);
+        }
+        carried
+    }
+}
+
+impl<S: Settle> DeliveryWorker<S> {
+    /// The delivery plan, when there is one; everything else that the stage may decide goes the way of every stage.
+    fn plan(&self, entry: &Entry) -> Option<DeliveryPlan> {
+        let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
+        match guarded(|| self.stage.decide(entry, &NoStore, cx)).ok()?.ok()?.as_mut_slice() {
+            [Disposition::Deliver(plan)] => Some(std::mem::take(plan)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Where mail comes in: the inbound stage decides inside the dialogue, so that a refusal is a reply and not a notice.
+//!
+//! `250` is said when the entries that inbound wrote are durable in their queues. A foreign intake may instead write entries into
+//! the `inbound` queue; the same stage serves that.
+
+use std::sync::Arc;
+
+use listmill_core::{Context, Disposition, Stage, StoreView, Unavailable};
+use listmill_intake::{Answer, Reception, Replies, Verdict, received_field};
+use listmill_mail::message::Message;
+use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Timestamp};
+use rand::Rng;
+
+use crate::Shell;
+use crate::work::{Decider, Work};
+
+/// What RCPT is answered, as the inbound stage would route the address.
+pub type Route = Box<dyn Fn(&str, &dyn StoreView) -> Result<Verdict, Unavailable> + Send + Sync>;
+
+/// The reception of this site: knows its lists through the store, and writes to its queues.
+pub struct Gate<S> {
+    /// The inbound stage: one disposition per envelope recipient, in their order.
+    pub stage: S,
+    /// Its answer to RCPT.
+    pub route: Route,
+    /// Queues and store.
+    pub shell: Shell,
+    /// Octets of the largest message.
+    pub max_message_size: u64,
+}
+
+/// What inbound decided for one envelope recipient.
+struct Decided {
+    outgoing: Option<Entry>,
+    summary: String,
+    refusal: Option<Answer>,
+}
+
+impl<S: Stage + Send + Sync> Reception for Gate<S> {
+    fn recipient(&self, address: &str) -> Verdict {
+        let verdict = self.view().and_then(|view| (self.route)(address, view));
+        verdict.unwrap_or_else(|error| Verdict::Unavailable(error.reason))
+    }
+
+    fn accept(&self, envelope: Envelope, message: Arc<[u8]>, replies: Replies) -> Vec<Answer> {
+        let now = Timestamp::now();
+        let id = fresh_id(now);
+        let received = received_field(&envelope, &self.shell.host, id, now);
+        let recipients = envelope.recipients.len();
+        let entry = Entry::arrived(id, now, envelope, [received.as_bytes(), &message].concat().into());
+        drop(message);
+        match self.decide(&entry, now) {
+            Ok(mut decided) => {
+                if replies == Replies::Together {
+                    all_or_nothing(&mut decided);
+                }
+                self.store(&entry, decided)
+            }
+            Err(error) => vec![later(&error.reason); recipients],
+        }
+    }
+
+    fn max_message_size(&self) -> u64 {
+        self.max_message_size
+    }
+}
+
+impl<S: Stage> Gate<S> {
+    fn view(&self) -> Result<&dyn StoreView, Unavailable> {
+        let store = self.shell.store.as_ref().ok_or_else(|| Unavailable { reason: "no store here".to_owned() })?;
+        Ok(&**store)
+    }
+
+    fn decide(&self, entry: &Entry, now: Timestamp) -> Result<Vec<Decided>, Unavailable> {
+        let cx = Context { now, seed: entry.id.seed() };
+        let dispositions = self.stage.decide(entry, self.view()?, cx)?;
+        let by = Decider { stage: Queue::Inbound, writes: S::WRITES, host: &self.shell.host };
+        let decided = dispositions.into_iter().map(|disposition| {
+            let refusal = match &disposition {
+                Disposition::Reject { reason, .. } | Disposition::Shunt { reason } => Some(refusal(reason)),
+                _ => None,
+            };
+            let work = Work::of(entry, vec![disposition], by, cx);
+            Decided { outgoing: work.outgoing.into_iter().next(), summary: work.summary, refusal }
+        });
+        Ok(decided.collect())
+    }
+
+    /// Writes what is to be written, all with one wait, and answers for each recipient.
+    fn store(&self, entry: &Entry, decided: Vec<Decided>) -> Vec<Answer> {
+        let outgoing: Vec<Entry> = decided.iter().filter_map(|one| one.outgoing.clone()).collect();
+        let stored = self.shell.queues.put(&outgoing).map_err(|error| error.to_string());
+        if let Err(error) = &stored {
+            tracing::error!(runner = "inbound", entry = %entry.id, "not stored, and the client told so: {error}");
+            self.shell.health.error(Queue::Inbound, error);
+        }
+        let message_id = Message::parse(&entry.message).message_id();
+        let answers = decided.into_iter().zip(&entry.envelope.recipients).map(|(one, recipient)| {
+            let list = one.outgoing.as_ref().and_then(|entry| entry.list.as_deref()).unwrap_or("");
+            let id = one.outgoing.as_ref().map_or(entry.id, |entry| entry.id);
+            tracing::info!(runner = "inbound", entry = %id, message_id = %message_id, list, recipient, "{}", one.summary);
+            match (one.refusal, &stored) {
+                (Some(refusal), _) => refusal,
+                (None, Ok(())) => Answer::Stored(id),
+                (None, Err(error)) => later(error),
+            }
+        });
+        self.shell.health.note(Queue::Inbound, |health| health.decided += 1);
+        answers.collect()
+    }
+}
+
+/// An SMTP client is told one thing: one refusal refuses for all, and then nothing is written.
+fn all_or_nothing(decided: &mut [Decided]) {
+    let Some(refusal) = decided.iter().find_map(|one| one.refusal.clone()) else { return };
+    for one in decided {
+        one.outgoing = None;
+        one.refusal = Some(refusal.clone());
+    }
+}
+
+fn later(reason: &str) -> Answer {
+    Answer::Later { text: reason.to_owned() }
+}
+
+/// A refusal's reason begins with the enhanced status code that the client is told (RFC 2034).
+fn refusal(reason: &str) -> Answer {
+    let status = |word: &str| word.starts_with("5.") && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let (status, text) = reason.split_once(' ').filter(|(word, _)| status(word)).unwrap_or(("5.7.1", reason));
+    let code = match status {
+        "5.3.4" => 552,
+        "5.1.1" => 550,
+        "5.1.3" => 553,
+        _ => 554,
+    };
+    Answer::Refused { code, status: status.to_owned(), text: text.to_owned() }
+}
+
+/// A new identity, by this host's clock and chance.
+fn fresh_id(now: Timestamp) -> EntryId {
+    let mut chance = [0_u8; 10];
+    rand::rng().fill_bytes(&mut chance);
+    EntryId::fresh(now, chance)
+}

@@ -1,0 +1,63 @@
+//! The view of a host without a store: outbound asks it for nothing.
+
+use listmill_core::{
+    Address, AuditRecord, Ban, BanScope, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Role, SigningKeys,
+    StoreView, Unavailable,
+};
+
+/// Nothing can be read.
+pub(crate) struct NoStore;
+
+fn none<T>() -> Result<T, Unavailable> {
+    Err(Unavailable { reason: "this runner was started without a store".to_owned() })
+}
+
+impl StoreView for NoStore {
+    fn list(&self, _: &ListAddress) -> Result<Option<List>, Unavailable> {
+        none()
+    }
+
+    fn lists(&self, _: Option<&ListAddress>, _: usize) -> Result<Vec<List>, Unavailable> {
+        none()
+    }
+
+    fn member(&self, _: &ListAddress, _: &Address) -> Result<Option<Member>, Unavailable> {
+        none()
+    }
+
+    fn roster(&self, _: &ListAddress, _: Option<&Address>, _: usize) -> Result<Vec<Member>, Unavailable> {
+        none()
+    }
+
+    fn member_count(&self, _: &ListAddress) -> Result<u64, Unavailable> {
+        none()
+    }
+
+    fn staff(&self, _: &ListAddress, _: Role) -> Result<Vec<Member>, Unavailable> {
+        none()
+    }
+
+    fn held(&self, _: &ListAddress, _: Option<HeldId>, _: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        none()
+    }
+
+    fn held_entry(&self, _: &ListAddress, _: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
+        none()
+    }
+
+    fn banned(&self, _: &ListAddress, _: &Address) -> Result<Option<Ban>, Unavailable> {
+        none()
+    }
+
+    fn bans(&self, _: &BanScope) -> Result<Vec<Ban>, Unavailable> {
+        none()
+    }
+
+    fn signing_keys(&self) -> Result<SigningKeys, Unavailable> {
+        none()
+    }
+
+    fn audit(&self, _: Option<u64>, _: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable> {
+        none()
+    }
+}

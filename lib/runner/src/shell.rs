@@ -1,0 +1,243 @@
+//! One entry, carried out: the one place where what a stage decided happens.
+//!
+//! 1. claim the entry; 2. decide; 3. commit the store changes with the outgoing entries in the outbox; 4. write the outgoing
+//!    entries durably; 5. clear the outbox; 6. release the entry. A kill between any two of these loses nothing and, because ids derive, doubles
+//!    nothing: `specs/architecture.md` goes through them one by one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use listmill_core::{Commit, CommitError, Committed, Context, Disposition, MessageFile, Stage, StoreView, Unavailable};
+use listmill_mail::message::Message;
+use listmill_queue::{Claim, Claimed, QueueBackend, QueueError, ShuntReason};
+use listmill_queue_format::{DecodeError, Entry, EntryId, Queue, Timestamp, decode, encode};
+use listmill_store::Store;
+
+use crate::health::Health;
+use crate::no_store::NoStore;
+use crate::panics::{Panic, guarded};
+use crate::work::{Decider, End, Work, note_hop};
+
+/// How often a refused commit is decided again before the entry is set aside: each round means that somebody else changed the same thing.
+const ROUNDS: u32 = 8;
+
+/// What the shell works with: the queues, the store, and who it is.
+#[derive(Clone)]
+pub struct Shell {
+    /// Where entries wait.
+    pub queues: Arc<dyn QueueBackend>,
+    /// Lists, rosters, held posts; none on a host that has no store.
+    pub store: Option<Arc<dyn Store>>,
+    /// The name of this host, for traces.
+    pub host: String,
+    /// How the runners of this process fare.
+    pub health: Health,
+}
+
+/// What became of a claimed entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carried {
+    /// Decided, and everything that follows from it is durable.
+    Done,
+    /// Something is not to be had now; the entry is claimable again.
+    GivenBack(String),
+    /// Set aside for an operator.
+    Shunted,
+}
+
+/// Why an entry is not done.
+enum Setback {
+    /// Ours or the operator's to wait for: the entry is given back.
+    Wait(String),
+    /// A fault in the software: the entry is shunted.
+    Fault(Panic),
+}
+
+impl From<Unavailable> for Setback {
+    fn from(error: Unavailable) -> Self {
+        Setback::Wait(error.to_string())
+    }
+}
+
+impl From<QueueError> for Setback {
+    fn from(error: QueueError) -> Self {
+        Setback::Wait(error.to_string())
+    }
+}
+
+impl Shell {
+    /// Lets `stage` decide about a claimed entry, and carries it out.
+    pub fn carry<S: Stage>(&self, stage: &S, claimed: Claimed) -> Carried {
+        let Claimed { entry, claim } = claimed;
+        let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
+        let decided = self.decide_and_commit(&entry, by, |view, cx| stage.decide(&entry, view, cx));
+        self.end(&entry, claim, by, decided)
+    }
+
+    /// Carries out what `settle` makes of a delivery; for the one stage that is two functions.
+    pub(crate) fn carry_settled(
+        &self,
+        entry: &Entry,
+        claim: Claim,
+        by: (Queue, &[Queue]),
+        settle: impl Fn(Context) -> Vec<Disposition>,
+    ) -> Carried {
+        let by = Decider { stage: by.0, writes: by.1, host: &self.host };
+        let decided = self.decide_and_commit(entry, by, |_, cx| Ok(settle(cx)));
+        self.end(entry, claim, by, decided)
+    }
+
+    fn decide_and_commit(
+        &self,
+        entry: &Entry,
+        by: Decider<'_>,
+        decide: impl Fn(&dyn StoreView, Context) -> Result<Vec<Disposition>, Unavailable>,
+    ) -> Result<Work, Setback> {
+        for _ in 0..ROUNDS {
+            let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
+            let dispositions = guarded(|| match &self.store {
+                Some(store) => decide(&**store, cx),
+                None => decide(&NoStore, cx),
+            });
+            let mut work = Work::of(entry, dispositions.map_err(Setback::Fault)??, by, cx);
+            if !matches!(work.end, End::Shunt(_)) && !self.commit(entry, by, cx, &mut work)? {
+                continue;
+            }
+            return Ok(work);
+        }
+        Err(Setback::Wait(format!("the store changed under {ROUNDS} decisions in a row")))
+    }
+
+    /// Steps 3 to 5. False when a precondition failed: decide again.
+    fn commit(&self, entry: &Entry, by: Decider<'_>, cx: Context, work: &mut Work) -> Result<bool, Setback> {
+        if work.changes.is_empty() {
+            self.queues.put(&work.outgoing)?;
+            return Ok(true);
+        }
+        let store = self.store.as_ref().ok_or_else(|| Setback::Wait("this host has no store".to_owned()))?;
+        let files = work.outgoing.iter().map(|entry| encode(entry).map(MessageFile)).collect::<Result<_, _>>();
+        let commit = Commit {
+            id: entry.id,
+            at: cx.now,
+            by: by.stage.name().to_owned(),
+            why: work.summary.clone(),
+            changes: std::mem::take(&mut work.changes),
+            outgoing: files.map_err(|error| Setback::Wait(error.to_string()))?,
+        };
+        match store.commit(&commit) {
+            Ok(Committed::Now) => {}
+            Ok(Committed::Before(files)) => {
+                let kept = entries(&files).map_err(|error| Setback::Wait(format!("the outbox holds what is no entry: {error}")));
+                work.outgoing = kept?;
+            }
+            Err(CommitError::Refused(refusal)) => {
+                tracing::debug!(entry = %entry.id, %refusal, "the store changed meanwhile: deciding again");
+                return Ok(false);
+            }
+            Err(CommitError::Unavailable(reason)) => return Err(Setback::Wait(reason)),
+        }
+        self.queues.put(&work.outgoing)?;
+        store.outbox_done(entry.id)?;
+        Ok(true)
+    }
+
+    /// Step 6, and the log line.
+    fn end(&self, entry: &Entry, claim: Claim, by: Decider<'_>, decided: Result<Work, Setback>) -> Carried {
+        let message_id = Message::parse(&entry.message).message_id();
+        let line = tracing::info_span!("entry", runner = %by.stage, entry = %entry.id, message_id = %message_id, list = entry.list.as_deref().unwrap_or(""));
+        let _line = line.enter();
+        let carried = match decided {
+            Ok(Work { end: End::Release, summary, .. }) => {
+                tracing::info!("{summary}");
+                self.queues.release(claim).map(|()| Carried::Done)
+            }
+            Ok(Work { end: End::Defer(until, reason), summary, .. }) => {
+                tracing::info!("{summary}");
+                let mut later = Entry { not_before: Some(until), attempts: entry.attempts + 1, ..entry.clone() };
+                note_hop(&mut later, by, "defer", &reason, Timestamp::now());
+                self.queues.defer(claim, &later).map(|()| Carried::Done)
+            }
+            Ok(Work { end: End::Shunt(reason), .. }) => self.shunt(claim, by.stage, reason, String::new()),
+            Err(Setback::Fault(panic)) => self.shunt(claim, by.stage, panic.reason, panic.trace),
+            Err(Setback::Wait(reason)) => {
+                tracing::warn!("given back: {reason}");
+                self.health.note(by.stage, |health| health.given_back += 1);
+                self.health.error(by.stage, &reason);
+                self.queues.give_back(claim).map(|()| Carried::GivenBack(reason))
+            }
+        };
+        // A claim that could neither be released nor given back is dropped: whoever sees it first takes it over.
+        let carried = carried.unwrap_or_else(|error| {
+            tracing::error!("the queue failed: {error}");
+            self.health.error(by.stage, &error.to_string());
+            Carried::GivenBack(error.to_string())
+        });
+        if carried == Carried::Done {
+            self.health.note(by.stage, |health| health.decided += 1);
+        }
+        carried
+    }
+
+    /// Gives an entry back that is not at fault.
+    pub(crate) fn hand_back(&self, entry: &Entry, claim: Claim, stage: Queue, reason: &str) -> Carried {
+        let by = Decider { stage, writes: &[], host: &self.host };
+        self.end(entry, claim, by, Err(Setback::Wait(reason.to_owned())))
+    }
+
+    fn shunt(&self, claim: Claim, stage: Queue, reason: String, trace: String) -> Result<Carried, QueueError> {
+        tracing::error!("shunted: {reason}; `listmill queue show` tells more, `listmill queue retry` tries again");
+        self.health.note(stage, |health| health.shunted += 1);
+        self.health.error(stage, &reason);
+        let why = ShuntReason { stage: stage.name().to_owned(), reason, trace, at: Timestamp::now() };
+        self.queues.shunt(claim, &why).map(|()| Carried::Shunted)
+    }
+
+    /// Sends what a crash between steps 3 and 5 left in the outbox. To be called before any runner starts.
+    ///
+    /// # Errors
+    /// The store or a queue is not to be had now.
+    pub fn empty_outbox(&self) -> Result<usize, String> {
+        let Some(store) = &self.store else { return Ok(0) };
+        let mut sent = 0;
+        loop {
+            let left = store.outbox(100).map_err(|error| error.to_string())?;
+            if left.is_empty() {
+                return Ok(sent);
+            }
+            for (id, files) in left {
+                sent += self.send_left(&**store, id, &files)?;
+            }
+        }
+    }
+
+    /// Sends those records of the outbox that are in `seen`, and says which others there are.
+    pub(crate) fn sweep(&self, seen: &HashSet<EntryId>) -> Result<HashSet<EntryId>, String> {
+        let Some(store) = &self.store else { return Ok(HashSet::new()) };
+        let mut waiting = HashSet::new();
+        for (id, files) in store.outbox(100).map_err(|error| error.to_string())? {
+            if seen.contains(&id) {
+                self.send_left(&**store, id, &files)?;
+            } else {
+                waiting.insert(id);
+            }
+        }
+        Ok(waiting)
+    }
+
+    fn send_left(&self, store: &dyn Store, id: EntryId, files: &[MessageFile]) -> Result<usize, String> {
+        let entries = entries(files).map_err(|error| format!("the outbox of {id} holds what is no entry: {error}"))?;
+        self.queues.put(&entries).map_err(|error| error.to_string())?;
+        store.outbox_done(id).map_err(|error| error.to_string())?;
+        Ok(entries.len())
+    }
+
+    /// Waits for an entry of `queue` and claims it.
+    pub(crate) fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError> {
+        self.queues.claim(queue, wait)
+    }
+}
+
+fn entries(files: &[MessageFile]) -> Result<Vec<Entry>, DecodeError> {
+    files.iter().map(|file| decode(&file.0)).collect()
+}

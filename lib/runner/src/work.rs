@@ -1,0 +1,112 @@
+//! What the dispositions of one entry come to: what leaves, what changes, and how the entry itself ends.
+
+use listmill_core::{Context, Disposition, MessageFile, StoreChange, Timestamp};
+use listmill_queue_format::{Entry, Hop, Queue, encode};
+
+/// Everything that the shell has to do for one entry, in the order in which it does it.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) changes: Vec<StoreChange>,
+    pub(crate) outgoing: Vec<Entry>,
+    pub(crate) end: End,
+    /// One line for the log.
+    pub(crate) summary: String,
+}
+
+/// How the claimed entry ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Release,
+    Defer(Timestamp, String),
+    Shunt(String),
+}
+
+/// Who decided, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decider<'a> {
+    pub(crate) stage: Queue,
+    pub(crate) writes: &'a [Queue],
+    pub(crate) host: &'a str,
+}
+
+impl Work {
+    /// Sums up dispositions; one that the stage may not make shunts the entry: that is a fault in the software.
+    pub(crate) fn of(entry: &Entry, dispositions: Vec<Disposition>, by: Decider<'_>, cx: Context) -> Work {
+        let mut work = Work { changes: Vec::new(), outgoing: Vec::new(), end: End::Release, summary: String::new() };
+        if dispositions.is_empty() {
+            work.end = End::Shunt("the stage decided nothing".to_owned());
+        }
+        for disposition in dispositions {
+            work.add(entry, disposition, by, cx);
+        }
+        work
+    }
+
+    fn add(&mut self, entry: &Entry, disposition: Disposition, by: Decider<'_>, cx: Context) {
+        match disposition {
+            Disposition::Forward { entry, reason } => self.send(entry, "forward", &reason, by, cx),
+            Disposition::Notify { entry, reason } => self.send(entry, "notify", &reason, by, cx),
+            Disposition::Hold { post } => {
+                let rules: Vec<_> = post.reasons.iter().map(|hit| hit.rule.as_str()).collect();
+                self.say(&format!("hold: {}", rules.join(", ")));
+                match encode(entry) {
+                    Ok(file) => self.changes.push(StoreChange::Hold { post, file: MessageFile(file) }),
+                    Err(error) => self.end = End::Shunt(format!("the entry cannot be held: {error}")),
+                }
+            }
+            Disposition::Reject { reason, notice } => {
+                self.say(&format!("reject: {reason}"));
+                if let Some(notice) = notice {
+                    self.send(notice, "reject", &reason, by, cx);
+                }
+            }
+            Disposition::Discard { reason } => self.say(&format!("discard: {reason}")),
+            Disposition::Change(change) => {
+                self.say(&change.to_string());
+                self.changes.push(change);
+            }
+            Disposition::Defer { until, reason } => {
+                self.say(&format!("defer until {until}: {reason}"));
+                self.end = End::Defer(until, reason);
+            }
+            Disposition::Shunt { reason } => self.end = End::Shunt(reason),
+            Disposition::Deliver(_) => {
+                self.end = End::Shunt("a delivery plan came from a stage that does not deliver".to_owned());
+            }
+        }
+    }
+
+    fn send(&mut self, mut entry: Entry, disposition: &str, reason: &str, by: Decider<'_>, cx: Context) {
+        if !by.writes.contains(&entry.queue) {
+            self.end = End::Shunt(format!("{} may not write to {}", by.stage, entry.queue));
+            return;
+        }
+        self.say(&format!("{disposition} to {}: {reason}", entry.queue));
+        note_hop(&mut entry, by, disposition, reason, cx.now);
+        self.outgoing.push(entry);
+    }
+
+    fn say(&mut self, what: &str) {
+        if !self.summary.is_empty() {
+            self.summary.push_str("; ");
+        }
+        self.summary.push_str(what);
+    }
+}
+
+/// Appends a hop to the trace. A stage that passes an entry to itself again (a page, an attempt) renews its hop, so that the trace is as
+/// long as the way, not as the list.
+pub(crate) fn note_hop(entry: &mut Entry, by: Decider<'_>, disposition: &str, reason: &str, at: Timestamp) {
+    let hop = Hop {
+        runner: by.stage.name().to_owned(),
+        host: by.host.to_owned(),
+        at,
+        disposition: disposition.to_owned(),
+        reason: reason.to_owned(),
+        other: serde_json::Map::new(),
+    };
+    match entry.trace.last_mut() {
+        Some(last) if last.runner == hop.runner && last.disposition == hop.disposition => *last = hop,
+        _ => entry.trace.push(hop),
+    }
+}

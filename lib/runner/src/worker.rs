@@ -1,0 +1,101 @@
+//! Worker threads: each claims one entry after the other and has it carried out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use listmill_core::Stage;
+use listmill_queue::Claimed;
+use listmill_queue_format::{EntryId, Queue};
+
+use crate::{Carried, Shell, Stop};
+
+/// How long a worker waits for work before it looks around; new work wakes it at once.
+const LOOK_AROUND: Duration = Duration::from_millis(500);
+/// The first wait when something is not to be had, doubled each time, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// How often the outbox is looked at for what a crash left.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Carries out one claimed entry of one queue.
+pub trait Runner: Send + Sync {
+    /// The queue that it serves.
+    fn queue(&self) -> Queue;
+
+    /// Carries out one entry.
+    fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried;
+}
+
+/// The runner of a stage that is one function.
+pub struct StageWorker<S>(pub S);
+
+impl<S: Stage + Send + Sync> Runner for StageWorker<S> {
+    fn queue(&self) -> Queue {
+        S::READS
+    }
+
+    fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
+        shell.carry(&self.0, claimed)
+    }
+}
+
+/// Starts `threads` workers of `runner`. They end when `stop` is thrown, each after the entry that it has in hand.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn serve(
+    runner: &Arc<dyn Runner>,
+    threads: usize,
+    shell: &Shell,
+    stop: &Stop,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    shell.health.note(runner.queue(), |_| {});
+    (0..threads)
+        .map(|number| {
+            let (runner, shell, stop) = (Arc::clone(runner), shell.clone(), stop.clone());
+            let name = format!("runner-{}-{number}", runner.queue());
+            std::thread::Builder::new().name(name).spawn(move || work(&*runner, &shell, &stop))
+        })
+        .collect()
+}
+
+fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
+    let mut pause = BACKOFF.0;
+    while !stop.is_stopped() {
+        let carried = match shell.claim(runner.queue(), LOOK_AROUND) {
+            Ok(None) => continue,
+            Ok(Some(claimed)) => runner.carry(shell, claimed),
+            Err(error) => {
+                tracing::error!(runner = %runner.queue(), "the queue cannot be read: {error}");
+                shell.health.error(runner.queue(), &error.to_string());
+                Carried::GivenBack(error.to_string())
+            }
+        };
+        match carried {
+            Carried::Done | Carried::Shunted => pause = BACKOFF.0,
+            Carried::GivenBack(_) => {
+                stop.wait(pause);
+                pause = (pause * 2).min(BACKOFF.1);
+            }
+        }
+    }
+}
+
+/// Sends, now and then, what an administration command that died left in the outbox. A record is left alone until it was seen
+/// twice: the runner that wrote it is most likely about to send it itself.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn sweep_outbox(shell: &Shell, stop: &Stop) -> std::io::Result<JoinHandle<()>> {
+    let (shell, stop) = (shell.clone(), stop.clone());
+    std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
+        let mut seen: HashSet<EntryId> = HashSet::new();
+        while !stop.wait(SWEEP) {
+            match shell.sweep(&seen) {
+                Ok(waiting) => seen = waiting,
+                Err(error) => tracing::warn!("the outbox could not be emptied: {error}"),
+            }
+        }
+    })
+}

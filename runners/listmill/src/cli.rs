@@ -1,0 +1,395 @@
+//! The command line, as design and operators know it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use listmill_core::{Address, BanPattern, Delivery, HeldId, ListAddress, Moderation, Role, Roles};
+use listmill_queue_format::{EntryId, Queue};
+use listmill_runner::logs::LogFormat;
+
+/// A mailing list manager made of queue runners.
+///
+/// Mail comes in by LMTP, passes a row of queues, and leaves as one copy per subscriber through a smarthost. Begin with `listmill demo`, which
+/// shows the whole way on this machine in seconds, or with `listmill init` for a site of your own.
+#[derive(Debug, Parser)]
+#[command(name = "listmill", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The site file [default: ./listmill.toml, else /etc/listmill/listmill.toml]
+    #[arg(short, long, global = true, env = "LISTMILL_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How log lines look on stderr: text or json
+    #[arg(long, global = true, default_value = "text", value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, or a filter [default: info for run, warn otherwise]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented site file and make the directories that it names
+    Init {
+        /// Where [default: here]
+        dir: Option<PathBuf>,
+    },
+    /// Look at the site file and everything that it names: reachable, writable, sane
+    Check,
+    /// Serve until SIGTERM or SIGINT: all runners, or those that are named
+    Run {
+        /// The runners to serve: inbound, auth, moderation, pending, outbound, command [default: all]
+        runners: Vec<Queue>,
+        /// Serve the runners that the site file's [hosts] places on NAME
+        #[arg(long, value_name = "NAME", conflicts_with = "runners")]
+        host: Option<String>,
+    },
+    /// The whole story on this machine in a few seconds: a list, a post, its copies, a held post
+    Demo {
+        /// Where its files go; must not exist or be empty [default: a new temporary directory]
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Take in one message from standard input; it is durable when this exits with 0
+    Inject {
+        /// An address of a list; may be given several times
+        #[arg(long, required = true, num_args = 1.., value_name = "ADDR")]
+        to: Vec<String>,
+        /// The envelope sender [default: none, as for automatic mail]
+        #[arg(long, default_value = "", value_name = "ADDR", hide_default_value = true)]
+        from: String,
+    },
+    /// Create, show and change lists
+    #[command(subcommand)]
+    List(List),
+    /// Add, show, change and import the people on a list
+    #[command(subcommand)]
+    Member(Member),
+    /// Decide about posts that wait for a moderator
+    #[command(subcommand)]
+    Held(Held),
+    /// Keep addresses from writing to one list or to all of them
+    #[command(subcommand)]
+    Ban(Ban),
+    /// Look into the queues, and help entries on
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Say what would happen to a post, stage by stage, without doing it; the post is read from standard input
+    Explain {
+        /// The list, or any address of it
+        list: String,
+        /// The envelope sender [default: the author's address]
+        #[arg(long, value_name = "ADDR")]
+        from: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Runners, queues, store, last errors
+    Status {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print a completion script: bash, zsh, fish, elvish, powershell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory
+    Man {
+        /// Where
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Json {
+    /// JSON instead of a table
+    #[arg(long = "json")]
+    pub(crate) on: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum List {
+    /// Create a list
+    Create {
+        /// Its posting address, as dev@lists.example.org
+        list: ListAddress,
+        /// Who runs it; may be given several times
+        #[arg(long, required = true, value_name = "ADDR")]
+        owner: Vec<Address>,
+        /// A setting of its own; may be given several times
+        #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+        set: Vec<(String, String)>,
+    },
+    /// All lists
+    Ls {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// One list: its settings, where each value is from, how many members
+    Show {
+        /// Which
+        list: ListAddress,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Change settings: `list set dev@lists.example.org emergency=on`
+    #[command(after_long_help = settings_help())]
+    Set {
+        /// Which
+        list: ListAddress,
+        /// What
+        #[arg(value_name = "KEY=VALUE", value_parser = setting, required_unless_present = "unset")]
+        set: Vec<(String, String)>,
+        /// Take the list's own value away, so that the domain's or the site's holds again
+        #[arg(long, value_name = "KEY")]
+        unset: Vec<String>,
+    },
+    /// Remove a list with its roster and its held posts
+    Remove {
+        /// Which
+        list: ListAddress,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Member {
+    /// Put people on a list
+    Add {
+        /// Which list
+        list: ListAddress,
+        /// Who
+        #[arg(required = true)]
+        address: Vec<Address>,
+        /// Display name
+        #[arg(long, default_value = "", hide_default_value = true)]
+        name: String,
+        /// member, moderator or owner; may be given several times [default: member]
+        #[arg(long)]
+        role: Vec<Role>,
+    },
+    /// The people on a list
+    Ls {
+        /// Which list
+        list: ListAddress,
+        /// Only people with this role
+        #[arg(long)]
+        role: Option<Role>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// One person on a list
+    Show {
+        /// Which list
+        list: ListAddress,
+        /// Who
+        address: Address,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Change one person's record: `member set LIST ADDRESS delivery=off moderation=hold`
+    Set {
+        /// Which list
+        list: ListAddress,
+        /// Who
+        address: Address,
+        /// name=…, roles=member+owner, delivery=each|off, moderation=default|accept|hold|reject|discard, language=…
+        #[arg(required = true, value_name = "KEY=VALUE", value_parser = member_setting)]
+        set: Vec<MemberSetting>,
+    },
+    /// Take people off a list
+    Remove {
+        /// Which list
+        list: ListAddress,
+        /// Who
+        #[arg(required = true)]
+        address: Vec<Address>,
+    },
+    /// Put many people on a list: one `addr` or `Name <addr>` a line, or CSV with a header line that has `address`
+    ///
+    /// If a line cannot be read nobody is imported, and each such line is named. Who is on the list already stays as they are, so an
+    /// import that was interrupted can be repeated.
+    Import {
+        /// Which list
+        list: ListAddress,
+        /// The file, or - for standard input
+        file: String,
+    },
+    /// Print the roster as CSV that `member import` reads
+    Export {
+        /// Which list
+        list: ListAddress,
+    },
+}
+
+/// One change of a person's record.
+#[derive(Debug, Clone)]
+pub(crate) enum MemberSetting {
+    Name(String),
+    Roles(Roles),
+    Delivery(Delivery),
+    Moderation(Moderation),
+    Language(Option<String>),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Held {
+    /// The posts that wait, of one list or of all
+    Ls {
+        /// Which list [default: all]
+        list: Option<ListAddress>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// One held post: who, what, why
+    Show {
+        /// Which list
+        list: ListAddress,
+        /// Its number
+        id: HeldId,
+        /// The post itself, byte for byte
+        #[arg(long, conflicts_with = "on")]
+        message: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Let posts through to the list
+    Accept {
+        /// Which list
+        list: ListAddress,
+        /// Their numbers
+        #[arg(required = true)]
+        id: Vec<HeldId>,
+    },
+    /// Send posts back to their authors, with a reason
+    Reject {
+        /// Which list
+        list: ListAddress,
+        /// Their numbers
+        #[arg(required = true)]
+        id: Vec<HeldId>,
+        /// What the author is told
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Drop posts; nobody is told
+    Discard {
+        /// Which list
+        list: ListAddress,
+        /// Their numbers
+        #[arg(required = true)]
+        id: Vec<HeldId>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ban {
+    /// Ban an address, a domain (@example.net) or a domain with all below it (@.example.net)
+    Add {
+        /// Whom
+        pattern: BanPattern,
+        /// Only on this list [default: on all]
+        #[arg(long)]
+        list: Option<ListAddress>,
+        /// Why, for those who run the list
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// The bans of the site, or of one list
+    Ls {
+        /// Of this list [default: the site's]
+        #[arg(long)]
+        list: Option<ListAddress>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Lift a ban
+    Remove {
+        /// Whom
+        pattern: BanPattern,
+        /// The ban of this list [default: the site's]
+        #[arg(long)]
+        list: Option<ListAddress>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// All queues: how much waits, since when, what is deferred or set aside
+    Ls {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// The entries of one queue, or one entry: what it is and, when it was set aside, why
+    Show {
+        /// A queue's name or an entry's id
+        what: String,
+        /// How many entries at most
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print line 1 of an entry, or its message
+    Cat {
+        /// Which
+        entry: EntryId,
+        /// The message, byte for byte
+        #[arg(long)]
+        message: bool,
+    },
+    /// Make shunted or deferred entries claimable now
+    Retry {
+        /// Which
+        #[arg(required = true)]
+        entry: Vec<EntryId>,
+    },
+    /// Remove entries for good
+    Remove {
+        /// Which
+        #[arg(required = true)]
+        entry: Vec<EntryId>,
+    },
+    /// Let entries wait: no runner claims from this queue until it is resumed
+    Pause {
+        /// Which queue
+        queue: Queue,
+    },
+    /// End a pause
+    Resume {
+        /// Which queue
+        queue: Queue,
+    },
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("a setting is KEY=VALUE, as emergency=on")?;
+    listmill_core::settings::check(key, value).map_err(|error| error.to_string())?;
+    if key == "footer" {
+        listmill_templates::check_footer(value).map_err(|error| error.to_string())?;
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn member_setting(text: &str) -> Result<MemberSetting, String> {
+    let (key, value) = text.split_once('=').ok_or("a change is KEY=VALUE, as delivery=off")?;
+    match key {
+        "name" if value.chars().any(char::is_control) => Err("a name is one line without control characters".to_owned()),
+        "name" => Ok(MemberSetting::Name(value.to_owned())),
+        "roles" | "role" => value.parse().map(MemberSetting::Roles),
+        "delivery" => value.parse().map(MemberSetting::Delivery),
+        "moderation" => value.parse().map(MemberSetting::Moderation),
+        "language" if value.is_empty() => Ok(MemberSetting::Language(None)),
+        "language" => {
+            listmill_core::settings::check(key, value).map_err(|error| error.to_string())?;
+            Ok(MemberSetting::Language(Some(value.to_owned())))
+        }
+        _ => Err(format!("{key:?} is not known; there are name, roles, delivery, moderation, language")),
+    }
+}
+
+fn settings_help() -> String {
+    let keys = listmill_core::settings::KEYS.iter();
+    let lines = keys.map(|key| format!("  {:<22} {} [default: {:?}]", key.name, key.meaning, key.default));
+    format!("Settings:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}

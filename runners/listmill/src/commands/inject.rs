@@ -1,0 +1,86 @@
+//! `listmill inject`: one message from standard input, through the same gate as LMTP.
+
+use std::io::Read;
+
+use listmill_intake::{Answer, Reception, Replies, Verdict};
+use listmill_queue_format::{BodyKind, Client, Envelope};
+use listmill_runner::{Health, Shell};
+
+use crate::failure::{Failure, Outcome};
+use crate::office::Office;
+use crate::{output, wiring};
+
+pub(crate) fn run(office: &Office, to: Vec<String>, from: String) -> Outcome {
+    let mut message = Vec::new();
+    let limit = office.site.max_message_size;
+    let mut input = std::io::stdin().lock().take(limit + 1);
+    input.read_to_end(&mut message).map_err(|error| Failure::io("read standard input", &error))?;
+    if message.len() as u64 > limit {
+        return Err(Failure::data(format!("the message is larger than [inbound] max_message_size ({limit} octets)")));
+    }
+    if message.is_empty() {
+        return Err(Failure::data("there is no message on standard input"));
+    }
+    let shell = Shell {
+        queues: office.queues.clone(),
+        store: Some(office.store.clone()),
+        host: office.site.host.clone(),
+        health: Health::default(),
+    };
+    let gate = wiring::gate(&office.site, shell);
+    to.iter().try_for_each(|address| known(&gate, address))?;
+    let message = crlf(message);
+    let envelope = Envelope {
+        sender: from,
+        recipients: to,
+        smtputf8: false,
+        body: if message.is_ascii() { BodyKind::SevenBit } else { BodyKind::EightBitMime },
+        client: Some(Client { address: "local".to_owned(), protocol: "local".to_owned(), ..Client::default() }),
+        other: serde_json::Map::new(),
+    };
+    // All or nothing: a command that failed for one address can be repeated as a whole.
+    for answer in gate.accept(envelope, message.into(), Replies::Together) {
+        match answer {
+            Answer::Stored(id) => output::line(id.to_string())?,
+            Answer::Refused { status, text, .. } => return Err(Failure::data(format!("refused: {status} {text}"))),
+            Answer::Later { text } => return Err(Failure::try_again(format!("not stored: {text}"))),
+        }
+    }
+    Ok(())
+}
+
+fn known(gate: &impl Reception, address: &str) -> Outcome {
+    match gate.recipient(address) {
+        Verdict::Accept { .. } => Ok(()),
+        Verdict::Unknown => Err(Failure::data(format!("no list has the address {address}: see `listmill list ls`"))),
+        Verdict::Invalid(reason) => Err(Failure::usage(format!("{address:?} is not a mail address: {reason}"))),
+        Verdict::Unavailable(reason) => Err(Failure::try_again(reason)),
+    }
+}
+
+/// Unix programs hand in lines that end in LF; a message has CRLF (RFC 5322 §2.3).
+pub(crate) fn crlf(message: Vec<u8>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + message.len() / 32);
+    let mut bytes = message.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\r' => {
+                bytes.next_if_eq(&b'\n');
+                out.extend_from_slice(b"\r\n");
+            }
+            b'\n' => out.extend_from_slice(b"\r\n"),
+            _ => out.push(byte),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crlf;
+
+    #[test]
+    fn every_line_end_becomes_crlf() {
+        assert_eq!(crlf(b"a\nb\r\nc\rd".to_vec()), b"a\r\nb\r\nc\r\nd");
+    }
+}

@@ -1,0 +1,200 @@
+//! `listmill member`: the people on a list.
+
+use std::io::{IsTerminal, Read};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use listmill_core::{Address, ListAddress, Member as Record, Role, Roles, StoreChange};
+use listmill_queue_format::Timestamp;
+use serde_json::json;
+
+use crate::cli::{Json, Member, MemberSetting};
+use crate::failure::{Failure, Outcome};
+use crate::office::Office;
+use crate::output;
+use crate::roster::Roster;
+
+/// People of one commit of an import, and of one page of a listing.
+const BATCH: usize = 10_000;
+/// Bad lines that are told one by one.
+const TOLD: usize = 50;
+
+pub(crate) fn run(office: &Office, command: Member) -> Outcome {
+    match command {
+        Member::Add { list, address, name, role } => add(office, &list, address, &name, &role),
+        Member::Ls { list, role, json } => ls(office, &list, role, json),
+        Member::Show { list, address, json } => show(office, &list, &address, json),
+        Member::Set { list, address, set } => change(office, &list, &address, set),
+        Member::Remove { list, address } => {
+            let gone = address.into_iter().map(|address| StoreChange::RemoveMember { list: list.clone(), address });
+            office.commit("member remove", gone.collect())
+        }
+        Member::Import { list, file } => import(office, &list, &file),
+        Member::Export { list } => export(office, &list),
+    }
+}
+
+/// Adds people; who is there already with other roles gets these roles too.
+pub(crate) fn add(office: &Office, list: &ListAddress, addresses: Vec<Address>, name: &str, roles: &[Role]) -> Outcome {
+    let roles = if roles.is_empty() { &[Role::Member] } else { roles };
+    let joined = Timestamp::now().as_second();
+    let mut changes = Vec::new();
+    for address in addresses {
+        let with_roles = |start: Roles| roles.iter().fold(start, |all, role| all.with(*role));
+        match office.store.member(list, &address)? {
+            Some(member) if with_roles(member.roles) != member.roles => {
+                let name = if name.is_empty() { member.name.clone() } else { name.to_owned() };
+                let member = Record { roles: with_roles(member.roles), name, ..member };
+                changes.push(StoreChange::UpdateMember { list: list.clone(), member });
+            }
+            _ => {
+                let member = Record { name: name.to_owned(), roles: with_roles(Roles::NONE), ..Record::new(address, joined) };
+                changes.push(StoreChange::AddMember { list: list.clone(), member });
+            }
+        }
+    }
+    office.commit("member add", changes)
+}
+
+/// Every person on a list, page by page.
+fn each(office: &Office, list: &ListAddress, mut each: impl FnMut(Record) -> Outcome) -> Outcome {
+    office.list(list)?;
+    let mut after: Option<Address> = None;
+    loop {
+        let page = office.store.roster(list, after.as_ref(), BATCH)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.address.clone());
+        page.into_iter().try_for_each(&mut each)?;
+    }
+}
+
+fn ls(office: &Office, list: &ListAddress, role: Option<Role>, json: Json) -> Outcome {
+    let wanted = |member: &Record| role.is_none_or(|role| member.roles.has(role));
+    if !json.on {
+        return each(office, list, |member| {
+            if wanted(&member) { output::line(summary(&member)) } else { Ok(()) }
+        });
+    }
+    // One object a line inside the array: a million of them need not be in memory.
+    let mut mark = "[\n";
+    each(office, list, |member| {
+        if wanted(&member) {
+            output::bytes(format!("{mark}{}", object(&member)).as_bytes())?;
+            mark = ",\n";
+        }
+        Ok(())
+    })?;
+    output::line(if mark == "[\n" { "[]" } else { "\n]" })
+}
+
+fn show(office: &Office, list: &ListAddress, address: &Address, json: Json) -> Outcome {
+    office.list(list)?;
+    let member = office.store.member(list, address)?;
+    let member = member.ok_or_else(|| Failure::data(format!("{address} is not on {list}")))?;
+    if json.on { output::json(&object(&member)) } else { output::line(summary(&member)) }
+}
+
+fn object(member: &Record) -> serde_json::Value {
+    json!({
+        "address": member.address, "name": member.name,
+        "roles": member.roles.iter().map(Role::name).collect::<Vec<_>>(),
+        "delivery": member.delivery, "moderation": member.moderation, "language": member.language,
+        "joined": Timestamp::from_second(member.joined).ok(),
+    })
+}
+
+fn summary(member: &Record) -> String {
+    let who = if member.name.is_empty() {
+        member.address.to_string()
+    } else {
+        format!("{} <{}>", output::printable(&member.name), member.address)
+    };
+    format!("{who}  {}  delivery {}  moderation {}", member.roles, member.delivery, member.moderation)
+}
+
+fn change(office: &Office, list: &ListAddress, address: &Address, set: Vec<MemberSetting>) -> Outcome {
+    office.list(list)?;
+    let member = office.store.member(list, address)?;
+    let mut member = member.ok_or_else(|| Failure::data(format!("{address} is not on {list}")))?;
+    for setting in set {
+        match setting {
+            MemberSetting::Name(name) => member.name = name,
+            MemberSetting::Roles(roles) if roles == Roles::NONE => {
+                return Err(Failure::usage("a person without a role is not on the list: `listmill member remove`"));
+            }
+            MemberSetting::Roles(roles) => member.roles = roles,
+            MemberSetting::Delivery(delivery) => member.delivery = delivery,
+            MemberSetting::Moderation(moderation) => member.moderation = moderation,
+            MemberSetting::Language(language) => member.language = language,
+        }
+    }
+    office.commit("member set", vec![StoreChange::UpdateMember { list: list.clone(), member }])
+}
+
+fn import(office: &Office, list: &ListAddress, file: &str) -> Outcome {
+    office.list(list)?;
+    let mut bytes = Vec::new();
+    let read = if file == "-" {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(file).map(|all| bytes = all)
+    };
+    read.map_err(|error| Failure::io(format!("read {file}"), &error))?;
+    let roster = Roster::read(bytes).map_err(|bad| {
+        for line in bad.iter().take(TOLD) {
+            eprintln!("{file}:{}: {}", line.number, output::printable(&line.reason));
+        }
+        let more = if bad.len() > TOLD { format!(" (the first {TOLD} are told above)") } else { String::new() };
+        Failure::data(format!("{} lines of {file} cannot be read{more}; nobody was imported", bad.len()))
+    })?;
+    let before = office.store.member_count(list)?;
+    store_all(office, list, &roster)?;
+    let added = office.store.member_count(list)?.saturating_sub(before);
+    let there = roster.len() as u64 - added.min(roster.len() as u64);
+    output::line(format!("{added} imported, {there} were members already, {} repeated in the file", roster.repeated))
+}
+
+fn store_all(office: &Office, list: &ListAddress, roster: &Roster) -> Outcome {
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(roster.len() as u64) } else { ProgressBar::hidden() };
+    let style = "{bar:40} {human_pos} of {human_len} members, {per_sec}, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
+    let staff = staff_to_be_members(office, list)?;
+    let mut members = roster.members(Timestamp::now().as_second()).peekable();
+    while members.peek().is_some() {
+        let batch: Vec<Record> = members.by_ref().take(BATCH).collect();
+        let count = batch.len() as u64;
+        let promoted = staff.iter().filter(|member| batch.binary_search_by(|other| other.address.cmp(&member.address)).is_ok());
+        let mut changes: Vec<_> =
+            promoted.map(|member| StoreChange::UpdateMember { list: list.clone(), member: member.clone() }).collect();
+        changes.push(StoreChange::ImportMembers { list: list.clone(), members: batch });
+        office.commit("member import", changes)?;
+        bar.inc(count);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Owners and moderators who are not members yet, as they will be if the file names them.
+fn staff_to_be_members(office: &Office, list: &ListAddress) -> Outcome<Vec<Record>> {
+    let mut staff = office.store.staff(list, Role::Owner)?;
+    staff.extend(office.store.staff(list, Role::Moderator)?);
+    staff.retain(|member| !member.roles.has(Role::Member));
+    staff.sort_by(|a, b| a.address.cmp(&b.address));
+    staff.dedup_by(|a, b| a.address == b.address);
+    Ok(staff.into_iter().map(|member| Record { roles: member.roles.with(Role::Member), ..member }).collect())
+}
+
+fn export(office: &Office, list: &ListAddress) -> Outcome {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let write = |writer: &mut csv::Writer<Vec<u8>>, cells: &[String]| writer.write_record(cells).map_err(Failure::data);
+    let head = ["address", "name", "roles", "delivery", "moderation", "language", "joined"].map(str::to_owned);
+    write(&mut writer, &head)?;
+    each(office, list, |member| {
+        let joined = Timestamp::from_second(member.joined).map_or_else(|_| String::new(), |at| at.to_string());
+        let cells = [
+            member.address.to_string(), member.name, member.roles.to_string(), member.delivery.to_string(),
+            member.moderation.to_string(), member.language.unwrap_or_default(), joined,
+        ];
+        write(&mut writer, &cells)
+    })?;
+    output::bytes(&writer.into_inner().map_err(Failure::data)?)
+}

@@ -1,0 +1,13 @@
+//! The administration commands, one file each.
+
+pub(crate) mod ban;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod explain;
+pub(crate) mod held;
+pub(crate) mod init;
+pub(crate) mod inject;
+pub(crate) mod list;
+pub(crate) mod member;
+pub(crate) mod queue;
+pub(crate) mod status;

@@ -1,0 +1,146 @@
+//! `listmill queue`: what waits where, and a hand for what was set aside.
+
+use listmill_queue::{Found, Listed, QueueBackend, QueueStatus, State};
+use listmill_queue_format::{Entry, EntryId, Queue, Timestamp, decode, decode_head};
+use listmill_runner::config::Site;
+use serde_json::{Value, json};
+
+use crate::cli::{Json, QueueCommand};
+use crate::failure::{Failure, Outcome};
+use crate::{office, output};
+
+pub(crate) fn run(site: &Site, command: QueueCommand) -> Outcome {
+    let queues = &*office::queues(site)?;
+    match command {
+        QueueCommand::Ls { json } => ls(queues, json),
+        QueueCommand::Show { what, limit, json } => match (what.parse::<Queue>(), what.parse::<EntryId>()) {
+            (Ok(queue), _) => entries(queues, queue, limit, json),
+            (_, Ok(id)) => entry(&found(queues, id)?, json),
+            (Err(_), Err(_)) => Err(Failure::usage(format!("{what:?} is neither a queue nor an entry's id: see `listmill queue ls`"))),
+        },
+        QueueCommand::Cat { entry, message } => cat(&found(queues, entry)?, message),
+        QueueCommand::Retry { entry } => {
+            each(&entry, |id| queues.retry(id), "is neither shunted nor deferred")
+        }
+        QueueCommand::Remove { entry } => each(&entry, |id| queues.remove(id), "is not there, or a runner has it in hand"),
+        QueueCommand::Pause { queue } => Ok(queues.set_paused(queue, true)?),
+        QueueCommand::Resume { queue } => Ok(queues.set_paused(queue, false)?),
+    }
+}
+
+/// The figures of every queue.
+pub(crate) fn figures(queues: &dyn QueueBackend) -> Outcome<Vec<QueueStatus>> {
+    Ok(Queue::ALL.into_iter().map(|queue| queues.status(queue)).collect::<Result<_, _>>()?)
+}
+
+/// One object per queue; `depth` counts what waits and what a runner has in hand.
+pub(crate) fn object(status: &QueueStatus) -> Value {
+    json!({
+        "queue": status.queue, "depth": status.depth + status.claimed, "claimed": status.claimed, "oldest_s": status.oldest_s,
+        "deferred": status.deferred, "shunted": status.shunted, "corrupt": status.corrupt, "paused": status.paused,
+    })
+}
+
+/// A row of the table of queues.
+pub(crate) fn row(status: &QueueStatus) -> Vec<String> {
+    let state = if status.paused { "paused" } else { "" };
+    let numbers = [status.depth + status.claimed, status.deferred, status.shunted, status.corrupt].map(|n| n.to_string());
+    let oldest = status.oldest_s.map_or_else(|| "-".to_owned(), output::age);
+    let [depth, deferred, shunted, corrupt] = numbers;
+    vec![status.queue.to_string(), depth, oldest, deferred, shunted, corrupt, state.to_owned()]
+}
+
+/// The head of the table of queues.
+pub(crate) const HEAD: &[&str] = &["QUEUE", "DEPTH", "OLDEST", "DEFERRED", "SHUNTED", "CORRUPT", ""];
+
+fn ls(queues: &dyn QueueBackend, json: Json) -> Outcome {
+    let figures = figures(queues)?;
+    if json.on {
+        return output::json(&figures.iter().map(object).collect::<Vec<_>>());
+    }
+    output::table(HEAD, &figures.iter().map(row).collect::<Vec<_>>())
+}
+
+fn entries(queues: &dyn QueueBackend, queue: Queue, limit: usize, json: Json) -> Outcome {
+    let mut all = Vec::new();
+    for state in [State::Claimed, State::New, State::Deferred, State::Shunted, State::Corrupt] {
+        let page = queues.list(queue, state, limit.saturating_sub(all.len()))?;
+        all.extend(page.into_iter().map(|listed| (state, listed)));
+    }
+    if json.on {
+        return output::json(&all.iter().map(|(state, listed)| listed_object(*state, listed)).collect::<Vec<_>>());
+    }
+    let rows: Vec<_> = all.iter().map(|(state, listed)| listed_row(*state, listed)).collect();
+    output::table(&["ENTRY", "STATE", "ARRIVED", "LIST", "SENDER", "SIZE", "TRIES", "WHY"], &rows)
+}
+
+fn listed_object(state: State, listed: &Listed) -> Value {
+    let entry = listed.entry.as_deref();
+    json!({
+        "entry": entry.map(|entry| entry.id), "state": state, "name": listed.name, "bytes": listed.bytes, "at": listed.at,
+        "list": entry.and_then(|entry| entry.list.as_deref()), "sender": entry.map(|entry| &entry.envelope.sender),
+        "arrived": entry.map(|entry| entry.arrived), "attempts": entry.map(|entry| entry.attempts),
+        "not_before": entry.and_then(|entry| entry.not_before), "why": listed.why,
+    })
+}
+
+fn listed_row(state: State, listed: &Listed) -> Vec<String> {
+    let of = |value: fn(&Entry) -> String| listed.entry.as_deref().map_or_else(|| "-".to_owned(), value);
+    let id = listed.entry.as_deref().map_or_else(|| listed.name.clone(), |entry| entry.id.to_string());
+    vec![
+        id,
+        state.to_string(),
+        of(|entry| seconds(entry.arrived)),
+        of(|entry| entry.list.clone().unwrap_or_default()),
+        of(|entry| format!("<{}>", entry.envelope.sender)),
+        output::octets(listed.bytes),
+        of(|entry| entry.attempts.to_string()),
+        listed.why.clone().unwrap_or_default(),
+    ]
+}
+
+fn seconds(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn found(queues: &dyn QueueBackend, id: EntryId) -> Outcome<Found> {
+    queues.find(id)?.ok_or_else(|| Failure::data(format!("no queue holds the entry {id}: it may have gone on meanwhile")))
+}
+
+fn entry(found: &Found, json: Json) -> Outcome {
+    let entry = decode_head(&found.bytes).map_err(Failure::data)?;
+    if json.on {
+        return output::json(&json!({
+            "entry": entry.id, "queue": found.queue, "state": found.state, "list": entry.list, "arrived": entry.arrived,
+            "attempts": entry.attempts, "not_before": entry.not_before, "envelope": entry.envelope, "facts": entry.facts,
+            "trace": entry.trace, "why": found.why,
+        }));
+    }
+    output::line(format!("{} is {} in {}", entry.id, found.state, found.queue))?;
+    output::line(format!("arrived {} for {}", seconds(entry.arrived), entry.envelope.recipients.join(", ")))?;
+    output::line(format!("envelope sender <{}>, list {}", entry.envelope.sender, entry.list.as_deref().unwrap_or("-")))?;
+    for hop in &entry.trace {
+        output::line(format!("  {} {} on {}: {} {}", seconds(hop.at), hop.runner, hop.host, hop.disposition, output::printable(&hop.reason)))?;
+    }
+    if let Some(why) = &found.why {
+        output::line(format!("set aside by {} at {}: {}", why.stage, seconds(why.at), output::printable(&why.reason)))?;
+        output::line(&why.trace)?;
+    }
+    Ok(())
+}
+
+fn cat(found: &Found, message: bool) -> Outcome {
+    if message {
+        return output::bytes(&decode(&found.bytes).map_err(Failure::data)?.message);
+    }
+    let end = found.bytes.iter().position(|byte| *byte == b'\n').map_or(found.bytes.len(), |at| at + 1);
+    output::bytes(&found.bytes[..end])
+}
+
+fn each(
+    ids: &[EntryId],
+    act: impl Fn(EntryId) -> Result<bool, listmill_queue::QueueError>,
+    refusal: &str,
+) -> Outcome {
+    ids.iter().try_for_each(|id| if act(*id)? { Ok(()) } else { Err(Failure::data(format!("the entry {id} {refusal}"))) })
+}

@@ -1,0 +1,89 @@
+//! The office: administration on a store that `run` may own at this moment or not, and on the queues.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use listmill_core::{Commit, Committed, List, ListAddress, MessageFile, StoreChange};
+use listmill_queue::{DiskQueues, QueueBackend};
+use listmill_queue_format::{Entry, EntryId, Timestamp, encode};
+use listmill_runner::config::Site;
+use listmill_store::Store;
+use rand::Rng;
+
+use crate::failure::{Failure, Outcome};
+
+/// Everything that an administration command works with.
+pub(crate) struct Office {
+    pub(crate) site: Site,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queues: Arc<dyn QueueBackend>,
+}
+
+impl Office {
+    /// Opens the site that `config` describes.
+    pub(crate) fn open(config: &Path) -> Outcome<Office> {
+        Office::of(Site::load(config)?)
+    }
+
+    /// Opens this site.
+    pub(crate) fn of(site: Site) -> Outcome<Office> {
+        let store = listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?.store();
+        let queues = queues(&site)?;
+        Ok(Office { site, store, queues })
+    }
+
+    /// A list that must be there.
+    pub(crate) fn list(&self, list: &ListAddress) -> Outcome<List> {
+        self.store.list(list)?.ok_or_else(|| Failure::data(format!("there is no list {list}: see `listmill list ls`")))
+    }
+
+    /// Every list, page by page.
+    pub(crate) fn each_list(&self, mut each: impl FnMut(List) -> Outcome) -> Outcome {
+        let mut after: Option<ListAddress> = None;
+        loop {
+            let page = self.store.lists(after.as_ref(), 500)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.address.clone());
+            page.into_iter().try_for_each(&mut each)?;
+        }
+    }
+
+    /// Applies changes on the operator's word.
+    pub(crate) fn commit(&self, why: &str, changes: Vec<StoreChange>) -> Outcome {
+        self.commit_and_send(why, changes, &[])
+    }
+
+    /// Applies changes, then writes entries to their queues: the shell's order, so that a crash in between loses nothing.
+    pub(crate) fn commit_and_send(&self, why: &str, changes: Vec<StoreChange>, outgoing: &[Entry]) -> Outcome {
+        let files = outgoing.iter().map(|entry| encode(entry).map(MessageFile)).collect::<Result<_, _>>();
+        let commit = Commit {
+            id: fresh_id(),
+            at: Timestamp::now(),
+            by: "operator".to_owned(),
+            why: why.to_owned(),
+            changes,
+            outgoing: files.map_err(Failure::data)?,
+        };
+        match self.store.commit(&commit)? {
+            Committed::Now => {}
+            Committed::Before(_) => return Err(Failure::try_again("an id was drawn twice; run the command again")),
+        }
+        if !outgoing.is_empty() {
+            self.queues.put(outgoing)?;
+            self.store.outbox_done(commit.id)?;
+        }
+        Ok(())
+    }
+}
+
+/// The queues of a site.
+pub(crate) fn queues(site: &Site) -> Outcome<Arc<dyn QueueBackend>> {
+    Ok(Arc::new(DiskQueues::open(site.spool())?))
+}
+
+/// The identity of an operator's command.
+pub(crate) fn fresh_id() -> EntryId {
+    let mut chance = [0_u8; 10];
+    rand::rng().fill_bytes(&mut chance);
+    EntryId::fresh(Timestamp::now(), chance)
+}

@@ -1,0 +1,90 @@
+//! Which stage serves which queue on this site: the one place that knows them all by name.
+
+use std::sync::Arc;
+
+use listmill_auth::{Auth, AuthConfig};
+use listmill_command::Command;
+use listmill_core::Stage;
+use listmill_delivery::Deliverer;
+use listmill_inbound::{Inbound, InboundConfig, Route};
+use listmill_intake::Verdict;
+use listmill_moderation::{Moderation, ModerationConfig};
+use listmill_outbound::{Outbound, Schedule};
+use listmill_pending::{Pending, PendingConfig};
+use listmill_queue_format::Queue;
+use listmill_runner::config::Site;
+use listmill_templates::Templates;
+use listmill_runner::{DeliveryWorker, Gate, Runner, Shell, StageWorker};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// The queues that a runner of this version serves. What is bound for another waits in it, durable.
+pub(crate) const SERVED: &[Queue] =
+    &[Queue::Inbound, Queue::Auth, Queue::Moderation, Queue::Pending, Queue::Outbound, Queue::Command];
+
+pub(crate) fn inbound(site: &Site) -> Inbound {
+    Inbound::new(InboundConfig { domains: site.domains.clone(), max_message_size: site.max_message_size })
+}
+
+pub(crate) fn auth(site: &Site) -> Auth {
+    Auth::new(AuthConfig { trusted_authserv_ids: site.trusted_authserv_ids.clone() })
+}
+
+pub(crate) fn moderation() -> Moderation {
+    Moderation::new(ModerationConfig { templates: Templates::new() })
+}
+
+pub(crate) fn pending(site: &Site) -> Pending {
+    Pending::new(PendingConfig { chunk: site.chunk, admins: site.admins.clone(), domains: site.domains.clone() })
+}
+
+pub(crate) fn command() -> Command {
+    Command::new()
+}
+
+pub(crate) fn outbound() -> Outbound {
+    Outbound { schedule: Schedule::default() }
+}
+
+/// The reception of this site.
+pub(crate) fn gate(site: &Site, shell: Shell) -> Gate<Inbound> {
+    let stage = inbound(site);
+    Gate {
+        route: Box::new(move |address, view| {
+            let route = stage.route(address, view)?;
+            Ok(match route {
+                Route::Unknown => Verdict::Unknown,
+                Route::Invalid(reason) => Verdict::Invalid(reason),
+                known => Verdict::Accept { max_size: stage.max_size(&known) },
+            })
+        }),
+        stage: inbound(site),
+        shell,
+        max_message_size: site.max_message_size,
+    }
+}
+
+/// The runner of a queue that needs no sockets.
+pub(crate) fn runner(queue: Queue, site: &Site) -> Option<Arc<dyn Runner>> {
+    match queue {
+        Queue::Inbound => Some(worker(inbound(site))),
+        Queue::Auth => Some(worker(auth(site))),
+        Queue::Moderation => Some(worker(moderation())),
+        Queue::Pending => Some(worker(pending(site))),
+        Queue::Command => Some(worker(command())),
+        Queue::Outbound | Queue::Bounce => None,
+    }
+}
+
+/// The runner that delivers.
+pub(crate) fn delivery(deliverer: Arc<Deliverer>, runtime: Handle) -> Arc<dyn Runner> {
+    Arc::new(DeliveryWorker { stage: outbound(), deliverer, runtime })
+}
+
+fn worker<S: Stage + Send + Sync + 'static>(stage: S) -> Arc<dyn Runner> {
+    Arc::new(StageWorker(stage))
+}
+
+/// Where sockets are served. Two threads: the work is elsewhere.
+pub(crate) fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).thread_name("sockets").enable_all().build()
+}
