@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the vectors")]
 
 mod arbitrary;
+mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};
