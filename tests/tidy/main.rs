@@ -10,6 +10,7 @@ mod honesty;
 mod layers;
 mod queues;
 mod rfcs;
+mod rules;
 mod tree;
 mod words;
 

@@ -48,7 +48,7 @@ fn declared(name: &str) -> Declared {
 }
 
 fn read_constants(source: &str) -> Result<Declared, &'static str> {
-    let queues = |constant: &'static str| {
+    let queues = |constant: &'static str| -> Result<BTreeSet<String>, &'static str> {
         let (_, behind) = source.split_once(constant).ok_or(constant)?;
         let (value, _) = behind.split_once('=').and_then(|(_, value)| value.split_once(';')).ok_or(constant)?;
         let names = value.split("Queue::").skip(1);
@@ -56,7 +56,7 @@ fn read_constants(source: &str) -> Result<Declared, &'static str> {
             .map(|name| name.chars().take_while(|c| c.is_alphanumeric()).collect::<String>().to_lowercase())
             .collect())
     };
-    let reads: BTreeSet<String> = queues("const READS: Queue")?;
+    let reads = queues("const READS: Queue")?;
     let reads = reads.into_iter().next().ok_or("const READS: Queue")?;
     Ok(Declared { reads, writes: queues("const WRITES: &'static [Queue]")? })
 }
