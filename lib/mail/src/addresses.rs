@@ -117,11 +117,10 @@ mod tests {
             ),
             ("\"Liu, Bob\" <bob@example.net>", &[("Liu, Bob", "bob@example.net")]),
             ("=?utf-8?q?B=C3=B6b?= <bob@example.net>", &[("Böb", "bob@example.net")]),
-            ("friends: a@example.org, B <b@example.org>;, c@example.org", &[
-                ("", "a@example.org"),
-                ("B", "b@example.org"),
-                ("", "c@example.org"),
-            ]),
+            (
+                "friends: a@example.org, B <b@example.org>;, c@example.org",
+                &[("", "a@example.org"), ("B", "b@example.org"), ("", "c@example.org")],
+            ),
             ("undisclosed-recipients:;", &[]),
             ("<@relay.example.com:bob@example.net>", &[("", "bob@example.net")]),
             ("(one (nested) comment) bob@example.net", &[("one nested comment", "bob@example.net")]),

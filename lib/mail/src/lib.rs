@@ -7,8 +7,8 @@
 //! Architecture invariant: nothing here reads a clock, a host name or a random source; dates, ids and boundaries come
 //! from the caller.
 
-pub mod author;
 mod addresses;
+pub mod author;
 pub mod authres;
 pub mod automatic;
 pub mod compose;
@@ -18,6 +18,7 @@ mod escape;
 pub mod listheaders;
 pub mod loops;
 mod mac;
+mod mailbox;
 pub mod message;
 mod rfc2047;
 pub mod text;

@@ -163,7 +163,7 @@ impl<'a> Message<'a> {
 /// A raw value in one line: the line endings of its folds go, the white space behind them stays.
 pub(crate) fn unfold(value: &[u8]) -> String {
     let line: Vec<u8> = value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    String::from_utf8_lossy(&line).trim().to_owned()
+    String::from_utf8_lossy(&line).trim_matches([' ', '\t']).to_owned()
 }
 
 /// Behind the end of the line that begins at `at`.
@@ -178,7 +178,11 @@ fn trim_ending(line: &[u8]) -> &[u8] {
 
 /// Behind the `From ` line that a mailbox file put in front of the message (RFC 4155).
 fn envelope_line(bytes: &[u8]) -> usize {
-    if bytes.starts_with(b"From ") || bytes.starts_with(b">From ") { line_end(bytes, 0) } else { 0 }
+    let end = line_end(bytes, 0);
+    let line = trim_ending(&bytes[..end]);
+    let from = line.starts_with(b"From ") || line.starts_with(b">From ");
+    // `From : alice@example.org` is a field.
+    if from && field_name(line).is_none() { end } else { 0 }
 }
 
 /// The name of the field that this line begins, and where its colon stands (RFC 5322 §2.2; white space before the

@@ -9,8 +9,13 @@ const MAX_CHARSET: usize = 64;
 
 /// `text`, which is one unfolded value, with its encoded words decoded, in one line without control characters.
 pub(crate) fn decode(text: &str) -> String {
+    clean(&decode_inner(text))
+}
+
+/// As [`decode`], with white space at both ends, and whatever control characters the encoded words held.
+pub(crate) fn decode_inner(text: &str) -> String {
     if !text.contains("=?") {
-        return clean(text);
+        return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -32,7 +37,7 @@ pub(crate) fn decode(text: &str) -> String {
         behind_word = true;
     }
     out.push_str(rest);
-    clean(&out)
+    out
 }
 
 /// The encoded word at the beginning of `text`, decoded, and what stands behind it.

@@ -24,7 +24,8 @@ mod tests {
     #[test]
     fn the_first_text_is_decoded() {
         assert_eq!(text("Subject: x\n\nhello\nworld\n").unwrap(), "hello\nworld\n");
-        let encoded = "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\ndW5zdWJzY3JpYmU=\n";
+        let encoded =
+            "Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: base64\n\ndW5zdWJzY3JpYmU=\n";
         assert_eq!(text(encoded).unwrap().trim(), "unsubscribe");
         let html = "Content-Type: text/html\n\n<html><body><p>leave</p></body></html>\n";
         assert_eq!(text(html).unwrap().trim(), "leave");
