@@ -4,13 +4,26 @@
 //! Writes: replies; whatever arrived goes to a [`Reception`], which stores it, and only then is there a `250`.
 //! Never: resolves a list, builds an entry, touches a queue or the store, sends mail, or speaks TLS and AUTH: a mail
 //! transfer agent stands in front of it.
-#![expect(clippy::disallowed_types, reason = "an effects crate: it owns the listening sockets")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an effects crate: it owns the listening sockets and their files"
+)]
 
+mod command;
+mod data;
 mod limits;
 mod listen;
+mod path;
 mod received;
 mod reception;
+mod reply;
 mod server;
+mod service;
+mod session;
+mod socket;
+mod transaction;
+mod wire;
 
 pub use limits::Limits;
 pub use listen::{Listen, ListenError};

@@ -1,37 +1,40 @@
-//! The listening sockets, and the connections that they take.
+//! The server: takes connections from its sockets, as many as there may be, until it is told to stop.
 
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::reply::Reply;
+use crate::service::Service;
+use crate::session::{Protocol, Session};
+use crate::socket::{Acceptor, Socket};
+use crate::wire::{Stop, Stream, stopped};
 use crate::{Limits, Listen, Reception};
+
+/// The pause after a failure to take a connection: most often there are too many open files, and trying again at once
+/// would not make them fewer.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What a session gets for its last words, when its message has had [`Limits::stop`].
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A server whose sockets listen; clients are served while [`run`](Server::run) is awaited.
 pub struct Server {
     sockets: Vec<Socket>,
-    host: String,
-    reception: Arc<dyn Reception>,
-    limits: Limits,
-}
-
-/// A socket that listens.
-enum Socket {
-    Lmtp(TcpListener),
-    LmtpUnix(UnixListener, PathBuf),
-    Smtp(TcpListener),
+    service: Service,
 }
 
 /// A socket could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {listen}: {reason}")]
+#[error("cannot listen on {listen}: {source}")]
 pub struct BindError {
     /// The socket.
     pub listen: Listen,
-    /// Why not, and what to do about it.
-    pub reason: String,
+    /// Why not.
+    pub source: std::io::Error,
 }
 
 impl Server {
@@ -45,8 +48,9 @@ impl Server {
         reception: Arc<dyn Reception>,
         limits: Limits,
     ) -> Result<Server, BindError> {
-        let sockets = listen.iter().map(Socket::open).collect::<Result<_, _>>()?;
-        Ok(Server { sockets, host, reception, limits })
+        let open = |listen: Listen| Socket::open(&listen).map_err(|source| BindError { listen, source });
+        let sockets = listen.into_iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Server { sockets, service: Service::new(host, reception, limits) })
     }
 
     /// Where it listens, in the order of [`bind`](Server::bind), with the ports that the system chose.
@@ -57,32 +61,85 @@ impl Server {
     /// Serves clients until `stop` says true or its sender is gone.
     ///
     /// Then the sockets are closed, a client that is not sending a message is told `421 4.3.2`, and one that is may
-    /// go on for [`Limits::stop`]. Must be awaited in a tokio runtime with I/O and time.
+    /// go on for [`Limits::stop`]. A message that is being stored then is stored, but its client may not hear of it.
+    /// Must be awaited in a tokio runtime with I/O and time.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let _ = (&self.host, &self.reception, &self.limits);
+        let (tell, stopping) = watch::channel(None);
+        let service = Arc::new(self.service);
+        let slots = Arc::new(Semaphore::new(service.limits.connections));
+        let mut acceptors = JoinSet::new();
+        for socket in self.sockets {
+            let (listen, protocol) = (socket.listen(), socket.protocol());
+            match socket.serve() {
+                Ok(acceptor) => {
+                    tracing::info!(%listen, "the intake listens");
+                    let taken = Taken { service: Arc::clone(&service), slots: Arc::clone(&slots), protocol };
+                    acceptors.spawn(taken.take(acceptor, stopping.clone()));
+                }
+                Err(error) => tracing::error!(%listen, %error, "the intake cannot serve this socket"),
+            }
+        }
         // A sender that is gone cannot say anything any more: that ends the server as well.
         let _ = stop.wait_for(|stop| *stop).await;
+        tell.send_replace(Some(Instant::now()));
+        while acceptors.join_next().await.is_some() {}
+        tracing::info!("the intake has stopped");
     }
 }
 
-impl Socket {
-    fn open(listen: &Listen) -> Result<Socket, BindError> {
-        let failed = |error: std::io::Error| BindError { listen: listen.clone(), reason: error.to_string() };
-        let tcp = |address: &SocketAddr| TcpListener::bind(address).map_err(failed);
-        match listen {
-            Listen::Lmtp(address) => Ok(Socket::Lmtp(tcp(address)?)),
-            Listen::LmtpUnix(path) => Ok(Socket::LmtpUnix(UnixListener::bind(path).map_err(failed)?, path.clone())),
-            Listen::Smtp(address) => Ok(Socket::Smtp(tcp(address)?)),
+/// The connections of one socket.
+struct Taken {
+    service: Arc<Service>,
+    slots: Arc<Semaphore>,
+    protocol: Protocol,
+}
+
+impl Taken {
+    async fn take(self, acceptor: Acceptor, mut stop: Stop) {
+        let mut sessions = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                _ = stopped(&mut stop) => break,
+                Some(ended) = sessions.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a session failed");
+                    }
+                }
+                taken = acceptor.accept() => match taken {
+                    Ok((stream, address)) => self.begin(&mut sessions, &stop, stream, address).await,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be taken");
+                        sleep(PAUSE).await;
+                    }
+                }
+            }
         }
+        drop(acceptor);
+        let all = async { while sessions.join_next().await.is_some() {} };
+        if timeout(self.service.limits.stop + LAST_WORDS, all).await.is_err() {
+            tracing::warn!(sessions = sessions.len(), "sessions are cut off");
+        }
+        sessions.shutdown().await;
     }
 
-    fn listen(&self) -> Listen {
-        let address =
-            |listener: &TcpListener| listener.local_addr().expect("a listening socket has an address of its own");
-        match self {
-            Socket::Lmtp(listener) => Listen::Lmtp(address(listener)),
-            Socket::LmtpUnix(_, path) => Listen::LmtpUnix(path.clone()),
-            Socket::Smtp(listener) => Listen::Smtp(address(listener)),
-        }
+    async fn begin(&self, sessions: &mut JoinSet<()>, stop: &Stop, stream: Box<dyn Stream>, address: String) {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            tracing::info!(client = address, "too many connections, one is turned away");
+            turn_away(stream).await;
+            return;
+        };
+        let session = Session::new(stream, stop.clone(), Arc::clone(&self.service), self.protocol, address);
+        sessions.spawn(async move {
+            session.serve().await;
+            drop(slot);
+        });
     }
+}
+
+async fn turn_away(mut stream: Box<dyn Stream>) {
+    let mut output = Vec::new();
+    Reply::new(421, "4.3.2", "too many connections, try again later").write(&mut output);
+    // A new connection has room for one line; a client for which that is not so is not waited for.
+    let _ = timeout(PAUSE, stream.write_all(&output)).await;
 }
