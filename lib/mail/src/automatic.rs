@@ -129,7 +129,7 @@ fn subject(message: &Message<'_>) -> Option<String> {
 
 /// Enough of a value for a log.
 fn excerpt(value: &str) -> String {
-    crate::write::clean(&value.chars().take(100).collect::<String>())
+    crate::field::clean(&value.chars().take(100).collect::<String>())
 }
 
 #[cfg(test)]

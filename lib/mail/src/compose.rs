@@ -7,8 +7,8 @@ use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::date::Date;
 use mail_builder::headers::raw::Raw;
 
+use crate::field::{NewField, clean};
 use crate::message::Message;
-use crate::write::{clean, phrase_field};
 
 /// What the Auto-Submitted field says (RFC 3834 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,9 +71,8 @@ impl Notice<'_> {
         }
         let mut bytes = Vec::new();
         if let Some(list) = self.list {
-            bytes.extend_from_slice(
-                phrase_field("List-Id", &list.settings.description, &list.address.list_id()).as_bytes(),
-            );
+            let list_id = NewField::phrase("List-Id", &list.settings.description, &list.address.list_id());
+            bytes.extend_from_slice(list_id.as_bytes());
         }
         builder.text_body(self.text).serialize(&mut bytes);
         bytes

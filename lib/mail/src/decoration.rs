@@ -12,7 +12,7 @@ pub fn subject_prefix<'m, 'a>(edit: Edit<'m, 'a>, message: &Message<'_>, prefix:
     if prefix.is_empty() || subject.contains(prefix) {
         return edit;
     }
-    edit.replace("Subject", &format!("{prefix} {subject}"))
+    edit.replace("Subject", crate::field::NewField::text("Subject", &format!("{prefix} {subject}")))
 }
 
 /// Puts `footer` below the text; an empty footer changes nothing, and so does a message that must not be changed.

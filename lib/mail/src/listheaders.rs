@@ -6,9 +6,9 @@ use listmill_queue_format::EntryId;
 
 use crate::decoration;
 use crate::edit::Edit;
+use crate::field::NewField;
 use crate::message::Message;
 use crate::token::unsubscribe_token;
-use crate::write::{phrase_field, plain_field};
 
 /// A post that is to be distributed.
 #[derive(Debug, Clone, Copy)]
@@ -25,22 +25,24 @@ pub struct Post<'a> {
     pub footer: &'a str,
 }
 
-/// The fields of RFC 2369 and RFC 2919 that every copy of a list's mail has: whole fields, each with its CRLF, List-Id
-/// on top. `List-Unsubscribe` is not among them: each recipient has their own, see [`unsubscribe_field`].
-pub fn list_headers(list: &List) -> String {
+/// The fields of RFC 2369 and RFC 2919 that every copy of a list's mail has, List-Id on top. `List-Unsubscribe` is not
+/// among them: each recipient has their own, see [`unsubscribe_field`].
+pub fn list_headers(list: &List) -> Vec<NewField> {
     let address = &list.address;
-    let mut fields = phrase_field("List-Id", &list.settings.description, &address.list_id());
-    fields += &plain_field("List-Post", &format!("<mailto:{address}>"));
-    fields += &plain_field("List-Help", &format!("<mailto:{}?subject=help>", address.with_word(Word::Request, "")));
-    fields += &plain_field("List-Subscribe", &format!("<mailto:{}>", address.with_word(Word::Join, "")));
-    fields += &plain_field("List-Owner", &format!("<mailto:{}>", address.with_word(Word::Owner, "")));
-    fields
+    let mailto = |name: &str, to: &str| NewField::plain(name, &format!("<mailto:{to}>"));
+    vec![
+        NewField::phrase("List-Id", &list.settings.description, &address.list_id()),
+        mailto("List-Post", address.as_str()),
+        mailto("List-Help", &format!("{}?subject=help", address.with_word(Word::Request, ""))),
+        mailto("List-Subscribe", &address.with_word(Word::Join, "")),
+        mailto("List-Owner", &address.with_word(Word::Owner, "")),
+    ]
 }
 
 /// The List-Unsubscribe field of one recipient's copy: a whole field without its CRLF.
 pub fn unsubscribe_field(keys: &SigningKeys, list: &List, recipient: &Address) -> String {
     let token = unsubscribe_token(keys, &list.address, recipient);
-    format!("List-Unsubscribe: <mailto:{}>", list.address.with_word(Word::Leave, &token))
+    NewField::plain("List-Unsubscribe", &format!("<mailto:{}>", list.address.with_word(Word::Leave, &token))).to_line()
 }
 
 /// The message as the list sends it.
@@ -48,10 +50,11 @@ pub fn distribute(post: &Post<'_>) -> Vec<u8> {
     let message = Message::parse(post.message);
     let mut edit = Edit::new(&message).remove("Return-Path").remove("Bcc");
     if post.list.settings.reply_to == ReplyTo::List {
-        edit = edit.remove("Reply-To").prepend(&plain_field("Reply-To", &format!("<{}>", post.list.address)));
+        let reply_to = NewField::plain("Reply-To", &format!("<{}>", post.list.address));
+        edit = edit.replace("Reply-To", reply_to);
     }
     edit = decoration::subject_prefix(edit, &message, &post.list.settings.subject_prefix);
     edit = decoration::footer(edit, &message, post.footer);
-    edit = edit.prepend(&plain_field("Precedence", "list")).prepend(&list_headers(post.list));
+    edit = edit.prepend(vec![NewField::plain("Precedence", "list")]).prepend(list_headers(post.list));
     edit.finish()
 }

@@ -2,7 +2,7 @@
 
 use mail_parser::parsers::MessageStream;
 
-use crate::write::clean;
+use crate::field::clean;
 
 /// No registered charset has a longer name; a language (RFC 2231 §5) may follow it.
 const MAX_CHARSET: usize = 64;
