@@ -45,6 +45,11 @@ impl EntryId {
         u64::from_be_bytes(first)
     }
 
+    /// The identity with these bytes, which [`as_bytes`](Self::as_bytes) has given.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        EntryId(Uuid::from_bytes(bytes))
+    }
+
     /// The 16 bytes of the UUID.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()

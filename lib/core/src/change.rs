@@ -196,6 +196,14 @@ pub enum Refusal {
         /// Which post.
         id: HeldId,
     },
+    /// A setting that cannot be: no such key, or none of its values.
+    #[error("{list}: {reason}")]
+    Setting {
+        /// Which list.
+        list: ListAddress,
+        /// What is wrong, with the key's name.
+        reason: String,
+    },
     /// There is no such ban.
     #[error("there is no ban of {pattern} on {scope}")]
     NoBan {
