@@ -7,6 +7,8 @@ use listmill_queue_format::{Entry, EntryId, Queue, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::QueueError;
+use crate::disk::DiskHold;
+use crate::memory::MemoryHold;
 
 /// Where entries wait between two runners.
 ///
@@ -119,8 +121,10 @@ pub struct Claim {
 }
 
 /// What each backend keeps in a claim.
-#[derive(Debug)]
-pub(crate) enum Hold {}
+pub(crate) enum Hold {
+    Disk(DiskHold),
+    Memory(MemoryHold),
+}
 
 impl Claim {
     /// The queue that the entry was claimed from.

@@ -1,9 +1,10 @@
 //! What a queue backend can fail at.
 
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 
 use listmill_queue_format::EncodeError;
+use rustix::io::Errno;
 
 /// A queue backend failed to do something. The text fits after "failed to".
 #[derive(Debug)]
@@ -51,6 +52,18 @@ impl QueueError {
         QueueError { doing, at: at.to_string(), kind: kind.into() }
     }
 
+    /// What the operating system said.
+    pub(crate) fn os(doing: &'static str, at: impl fmt::Display, error: io::Error) -> Self {
+        let kind = match (error.kind(), error.raw_os_error().map(Errno::from_raw_os_error)) {
+            (ErrorKind::StorageFull | ErrorKind::QuotaExceeded, _) => Kind::Full(error),
+            (ErrorKind::ReadOnlyFilesystem, _) => Kind::ReadOnly,
+            (ErrorKind::PermissionDenied, _) => Kind::Denied,
+            (ErrorKind::OutOfMemory, _) | (_, Some(Errno::MFILE | Errno::NFILE)) => Kind::Exhausted(error),
+            _ => Kind::Io(error),
+        };
+        QueueError::new(doing, at, kind)
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> &Kind {
         &self.kind
@@ -71,5 +84,24 @@ impl fmt::Display for QueueError {
 impl std::error::Error for QueueError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_broken_one() {
+        let of = |errno: Errno| QueueError::os("write", "/spool/inbound/tmp/x", errno.into());
+        assert!(matches!(of(Errno::NOSPC).kind(), Kind::Full(_)));
+        assert!(matches!(of(Errno::DQUOT).kind(), Kind::Full(_)));
+        assert!(matches!(of(Errno::ROFS).kind(), Kind::ReadOnly));
+        assert!(matches!(of(Errno::ACCESS).kind(), Kind::Denied));
+        assert!(matches!(of(Errno::MFILE).kind(), Kind::Exhausted(_)));
+        assert!(matches!(of(Errno::IO).kind(), Kind::Io(_)));
+        assert!(of(Errno::NOSPC).to_string().starts_with("write /spool/inbound/tmp/x: no space is left there"));
+        assert!(of(Errno::IO).is_temporary());
+        assert!(!QueueError::new("defer", "x", Kind::Misuse("no")).is_temporary());
     }
 }

@@ -6,7 +6,14 @@
 #![expect(clippy::disallowed_methods, reason = "an effects crate: files, the clock and waiting are its work")]
 
 mod backend;
+mod clock;
+mod disk;
 mod error;
+mod lineup;
+mod lock;
+mod memory;
 
 pub use backend::{Claim, Claimed, Found, Listed, QueueBackend, QueueStatus, ShuntReason, State};
+pub use disk::DiskQueues;
 pub use error::{Kind, QueueError};
+pub use memory::MemoryQueues;

@@ -1,0 +1,232 @@
+//! Claiming: the lock that the kernel drops when the process dies, then the rename into `cur`.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use listmill_queue_format::{DecodeError, Entry, Queue, decode};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+use super::dir::Opened;
+use super::line::{Line, REMEMBERED, Step};
+use super::queues::DiskQueues;
+use super::spool::Spool;
+use crate::backend::Hold;
+use crate::lineup::{Lineup, Place};
+use crate::{Claim, Claimed, QueueError, State};
+
+/// No message file is larger; what is, is no message file.
+const LARGEST: u64 = 1 << 30;
+
+/// A claimed entry: its message file in `cur`, open and locked.
+pub(crate) struct DiskHold {
+    /// Gone when the claim is finished.
+    file: Option<File>,
+    pub(super) place: Place,
+    pub(super) line: Arc<Line>,
+}
+
+impl DiskHold {
+    /// The claim is finished: the entry is no longer in `cur`, at least not as ours.
+    pub(super) fn finish(mut self) {
+        self.file = None;
+        self.line.finished(&self.place);
+    }
+
+    /// As [`finish`](Self::finish), for an entry that is now in `new`, at its old place.
+    pub(super) fn hand_on(self) {
+        let (line, place) = (Arc::clone(&self.line), self.place);
+        self.finish();
+        line.arrived([place]);
+    }
+}
+
+impl Drop for DiskHold {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            drop(file); // and with it the lock, before somebody is told
+            self.line.dropped(&self.place);
+        }
+    }
+}
+
+/// Why a file is not claimed.
+enum Refused {
+    /// Somebody else has it, or has had it.
+    Taken,
+    /// It is claimed or written right now: look again soon.
+    Locked,
+    /// It stays where it is, for somebody who understands it.
+    Skip(String),
+    /// It is no entry.
+    Corrupt(String),
+    /// This process can open nothing now.
+    Failed(QueueError),
+}
+
+impl DiskQueues {
+    pub(super) fn claim_within(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError> {
+        let spool = self.spool(queue);
+        self.watch();
+        let wakes = self.wakes();
+        let until = Instant::now().checked_add(wait);
+        loop {
+            let heard = spool.line.heard();
+            spool.do_chores();
+            if !spool.is_paused()?
+                && let Some(claimed) = spool.claim_now()?
+            {
+                return Ok(Some(claimed));
+            }
+            if self.wakes() != wakes || until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(None);
+            }
+            spool.line.wait(heard, until);
+        }
+    }
+}
+
+impl Spool {
+    fn claim_now(&self) -> Result<Option<Claimed>, QueueError> {
+        loop {
+            match self.line.next() {
+                Step::Wait => return Ok(None),
+                Step::Scan(skipped) => {
+                    let began = Instant::now();
+                    let found = self.scan_new(&skipped);
+                    let (found, failure) = match found {
+                        Ok(found) => (Some(found), None),
+                        Err(error) => (None, Some(error)),
+                    };
+                    self.line.scanned(began, found);
+                    failure.map_or(Ok(()), Err)?;
+                }
+                Step::Try(place) => {
+                    if let Some(claimed) = self.try_claim(place)? {
+                        return Ok(Some(claimed));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads `new`: what can be claimed, and which of the skipped files are still there. The rest is set aside.
+    fn scan_new(&self, skipped: &BTreeSet<Place>) -> Result<(Lineup, BTreeSet<Place>), QueueError> {
+        let mut lineup = Lineup::new(REMEMBERED);
+        let mut still_skipped = BTreeSet::new();
+        self.scan(State::New, |place| {
+            if skipped.contains(&place) {
+                still_skipped.insert(place);
+            } else {
+                lineup.insert(place);
+            }
+        })?;
+        Ok((lineup, still_skipped))
+    }
+
+    /// Reads a directory that runners write to, and sets aside whatever has no business there.
+    pub(super) fn scan(&self, state: State, mut each: impl FnMut(Place)) -> Result<(), QueueError> {
+        let mut foreign: Vec<(Vec<u8>, &str)> = Vec::new();
+        self.dir(state).for_each(|name, file_type| match Place::parse_in(state, name) {
+            Some(place) if file_type == FileType::RegularFile => each(place),
+            _ if foreign.len() >= REMEMBERED => {} // the next scan finds it
+            Some(_) => foreign.push((name.to_owned(), "it is not a regular file")),
+            None => foreign.push((name.to_owned(), "it does not have the name of an entry")),
+        })?;
+        for (name, reason) in foreign {
+            self.set_aside(state, &name, reason);
+        }
+        Ok(())
+    }
+
+    fn try_claim(&self, place: Place) -> Result<Option<Claimed>, QueueError> {
+        let name = place.name();
+        match self.open_and_lock(place, &name) {
+            Ok((file, entry)) => {
+                let hold = DiskHold { file: Some(file), place, line: Arc::clone(&self.line) };
+                let claim = Claim { queue: self.queue, id: place.id, hold: Hold::Disk(hold) };
+                return Ok(Some(Claimed { entry, claim }));
+            }
+            Err(Refused::Taken) => {}
+            Err(Refused::Locked) => self.line.unsure(),
+            Err(Refused::Skip(reason)) => {
+                if self.line.skip(place) {
+                    tracing::error!(file = self.new.at(name.as_bytes()), reason, "an entry is left where it is");
+                }
+            }
+            Err(Refused::Corrupt(reason)) => self.set_aside(State::New, name.as_bytes(), &reason),
+            Err(Refused::Failed(error)) => {
+                self.line.unsure();
+                return Err(error);
+            }
+        }
+        Ok(None)
+    }
+
+    fn open_and_lock(&self, place: Place, name: &str) -> Result<(File, Entry), Refused> {
+        let opened = self.new.open_entry(name).map_err(|errno| self.why_not_opened(name, errno))?;
+        if !opened.is_regular() {
+            return Err(Refused::Corrupt("it is not a regular file".to_owned()));
+        }
+        let failed = |doing| move |errno: Errno| Refused::Failed(self.new.failed(doing, name, errno));
+        if !opened.try_lock().map_err(failed("lock"))? {
+            return Err(Refused::Locked);
+        }
+        if !self.new.still_names(name, &opened.stat).map_err(failed("look at"))? {
+            return Err(Refused::Taken);
+        }
+        let entry = self.read_entry(place, &opened)?;
+        // Remembered before it is there, so that the search for orphans never takes it for one.
+        self.line.claimed(place);
+        let renamed = self.new.rename(name, &self.cur, name);
+        if let Err(errno) = renamed {
+            self.line.finished(&place);
+            return Err(if errno == Errno::NOENT { Refused::Taken } else { failed("claim")(errno) });
+        }
+        Ok((opened.file, entry))
+    }
+
+    fn why_not_opened(&self, name: &str, errno: Errno) -> Refused {
+        match errno {
+            Errno::NOENT => Refused::Taken,
+            Errno::LOOP | Errno::NXIO | Errno::NODEV => Refused::Corrupt("it is not a regular file".to_owned()),
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM => Refused::Failed(self.new.failed("open", name, errno)),
+            _ => Refused::Skip(format!("it cannot be opened ({errno}): give it to the user that the runners run as")),
+        }
+    }
+
+    fn read_entry(&self, place: Place, opened: &Opened) -> Result<Entry, Refused> {
+        if opened.size() > LARGEST {
+            return Err(Refused::Corrupt(format!("its {} bytes are more than an entry can have", opened.size())));
+        }
+        let bytes = opened.read().map_err(|error| self.why_not_read(place, error))?;
+        let entry = match decode(&bytes) {
+            Ok(entry) => entry,
+            Err(error @ DecodeError::NewerMajor(_)) => return Err(Refused::Skip(error.to_string())),
+            Err(error) => return Err(Refused::Corrupt(error.to_string())),
+        };
+        if !entry.format.is_writable() {
+            return Err(Refused::Skip(format!("format {} is newer than this version writes", entry.format)));
+        }
+        if entry.id != place.id {
+            return Err(Refused::Corrupt(format!("line 1 has the id {}, not that of the file's name", entry.id)));
+        }
+        if entry.queue != self.queue {
+            return Err(Refused::Corrupt(format!(
+                "line 1 says that it belongs to {}, not {}",
+                entry.queue, self.queue
+            )));
+        }
+        Ok(entry)
+    }
+
+    fn why_not_read(&self, place: Place, error: io::Error) -> Refused {
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            return Refused::Failed(QueueError::os("read", self.new.at(place.name().as_bytes()), error));
+        }
+        Refused::Skip(format!("it cannot be read ({error}): look at the kernel's log"))
+    }
+}

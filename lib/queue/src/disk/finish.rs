@@ -1,0 +1,98 @@
+//! The four ways to finish a claim. In each, until the last step that counts, the entry is in `cur` and not lost.
+
+use listmill_queue_format::{Entry, encode};
+use rustix::io::Errno;
+
+use super::claim::DiskHold;
+use super::names::why_name;
+use super::put::placed;
+use super::queues::DiskQueues;
+use super::spool::Spool;
+use crate::backend::Hold;
+use crate::error::Kind;
+use crate::{Claim, QueueError, ShuntReason, State};
+
+impl DiskQueues {
+    /// The unlink is made durable: an entry that came back after a power cut would run again, and although the ids of
+    /// what it writes are the same, those may be gone by then. All who release at the same time share the sync.
+    pub(super) fn release_claim(&self, claim: Claim) -> Result<(), QueueError> {
+        let (spool, hold) = self.held(claim)?;
+        let place = hold.place;
+        spool.unlink_claimed(&hold)?;
+        spool.forget(place.id);
+        hold.finish();
+        spool.cur.sync()
+    }
+
+    pub(super) fn give_back_claim(&self, claim: Claim) -> Result<(), QueueError> {
+        let (spool, hold) = self.held(claim)?;
+        let name = hold.place.name();
+        match spool.cur.rename(&name, &spool.new, &name) {
+            Ok(()) => hold.hand_on(),
+            Err(Errno::NOENT) => hold.finish(), // an operator has removed it
+            Err(errno) => return Err(spool.cur.failed("give back", &name, errno)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn defer_claim(&self, claim: Claim, entry: &Entry) -> Result<(), QueueError> {
+        let (spool, hold) = self.held(claim)?;
+        let misuse = |what| QueueError::new("defer", hold.place.id, Kind::Misuse(what));
+        if entry.id != hold.place.id || entry.queue != spool.queue {
+            return Err(misuse("the entry that replaces a claimed one must have its id and queue"));
+        }
+        let bytes = encode(entry).map_err(|error| QueueError::new("encode", entry.id, error))?;
+        let (state, place) = placed(entry);
+        let tmp = spool.write_tmp(&bytes)?;
+        // From here on the index says whose turn it is should we die with both copies there: not that in `cur`.
+        let (dir, name) = (spool.dir(state), place.name_in(state));
+        let moved = spool
+            .index(place)
+            .and_then(|()| spool.tmp.rename(&tmp, dir, &name).map_err(|errno| dir.failed("rename to", &name, errno)));
+        if let Err(error) = moved {
+            spool.tmp.discard(&tmp);
+            return Err(error);
+        }
+        dir.sync().inspect_err(|_| dir.discard(&name))?;
+        spool.unlink_claimed(&hold)?;
+        hold.finish();
+        match state {
+            State::Deferred => spool.line.deferred([place]),
+            _ => spool.line.arrived([place]),
+        }
+        Ok(())
+    }
+
+    pub(super) fn shunt_claim(&self, claim: Claim, why: &ShuntReason) -> Result<(), QueueError> {
+        let (spool, hold) = self.held(claim)?;
+        let name = hold.place.name();
+        // The reason first: without the entry it is litter, the entry without its reason is a riddle.
+        spool.write_why(State::Shunted, &name, why)?;
+        match spool.cur.rename(&name, &spool.shunt, &name) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => spool.shunt.discard(&why_name(&name)),
+            Err(errno) => return Err(spool.cur.failed("shunt", &name, errno)),
+        }
+        hold.finish();
+        spool.shunt.sync()
+    }
+
+    /// What a claim of this backend holds, and the queue that it is of.
+    fn held(&self, claim: Claim) -> Result<(&Spool, DiskHold), QueueError> {
+        let spool = self.spool(claim.queue);
+        match claim.hold {
+            Hold::Disk(hold) if std::sync::Arc::ptr_eq(&hold.line, &spool.line) => Ok((spool, hold)),
+            _ => Err(QueueError::new("finish", claim.id, Kind::Misuse("the claim is of another queue backend"))),
+        }
+    }
+}
+
+impl Spool {
+    fn unlink_claimed(&self, hold: &DiskHold) -> Result<(), QueueError> {
+        let name = hold.place.name();
+        match self.cur.unlink(&name) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.cur.failed("unlink", &name, errno)),
+        }
+    }
+}

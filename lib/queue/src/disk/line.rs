@@ -1,0 +1,301 @@
+//! What a process remembers of one queue on the disk between two claims. All of it can be read again from the disk.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::lineup::{Lineup, Oldest, Place, Turn};
+use crate::lock::{lock, wait};
+
+/// So many places of each class (and so many deferred ones) are remembered; the rest waits for the next scan.
+pub(super) const REMEMBERED: usize = 4096;
+/// So many files that are left where they are, are remembered so as not to open them again.
+const SKIPPED: usize = 100_000;
+/// The slow poll: whatever inotify does not tell is found after so long.
+const POLL: Duration = Duration::from_secs(1);
+/// An empty lineup is believed for so long.
+const EMPTY: Duration = Duration::from_millis(20);
+/// Orphans are looked for so often.
+const ORPHANS: Duration = Duration::from_secs(1);
+/// `tmp` and the index are swept so often.
+const SWEEP: Duration = Duration::from_secs(3600);
+/// Of its time, a process spends at most one part in so many on scanning one directory for news.
+const SCAN_SHARE: u32 = 50;
+
+/// The memory of one queue, and where its claimers wait.
+#[derive(Debug)]
+pub(super) struct Line {
+    state: Mutex<LineState>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct LineState {
+    lineup: Lineup,
+    deferred: Oldest,
+    /// Files that stay where they are: written by a newer version, or unreadable.
+    skipped: Arc<BTreeSet<Place>>,
+    /// What this process has claimed.
+    held: HashSet<Place>,
+    /// Successful claims.
+    claims: u64,
+    /// Grows with everything a waiting claimer might be waiting for.
+    news: u64,
+    new_scan: Scan,
+    deferred_scan: Scan,
+    /// Something in `new` was passed over and should be looked at again soon.
+    unsure: bool,
+    /// A claim of this process was dropped.
+    dropped: bool,
+    orphans: Option<Instant>,
+    tmp_sweep: Option<Instant>,
+    /// The index may be large, so its first sweep is not at the start.
+    index_sweep: Instant,
+    /// Some thread is doing the chores.
+    chores: bool,
+}
+
+/// The last scan of a directory.
+#[derive(Debug, Default)]
+struct Scan {
+    running: bool,
+    ended: Option<Instant>,
+    took: Duration,
+}
+
+impl Scan {
+    fn is_older_than(&self, age: Duration) -> bool {
+        let age = age.max(self.took * SCAN_SHARE);
+        !self.running && self.ended.is_none_or(|ended| ended.elapsed() >= age)
+    }
+}
+
+/// What to do next for a claim.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Try to claim this one.
+    Try(Place),
+    /// Scan `new`, without what is skipped, and say what was [found](Line::scanned).
+    Scan(Arc<BTreeSet<Place>>),
+    /// There is nothing.
+    Wait,
+}
+
+/// What is to be done besides claiming, by one thread at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chores {
+    pub(super) orphans: bool,
+    pub(super) deferred: bool,
+    pub(super) due: bool,
+    pub(super) tmp: bool,
+    pub(super) index: bool,
+}
+
+impl Line {
+    pub(super) fn new() -> Self {
+        Line {
+            state: Mutex::new(LineState {
+                lineup: Lineup::new(REMEMBERED),
+                deferred: Oldest::new(REMEMBERED),
+                skipped: Arc::default(),
+                held: HashSet::new(),
+                claims: 0,
+                news: 0,
+                new_scan: Scan::default(),
+                deferred_scan: Scan::default(),
+                unsure: false,
+                dropped: false,
+                orphans: None,
+                tmp_sweep: None,
+                index_sweep: Instant::now(),
+                chores: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// An entry can be claimed.
+    pub(super) fn arrived(&self, places: impl IntoIterator<Item = Place>) {
+        self.change(|state| {
+            for place in places {
+                if !state.skipped.contains(&place) && !state.held.contains(&place) {
+                    state.lineup.insert(place);
+                }
+            }
+        });
+    }
+
+    /// An entry waits for a clock.
+    pub(super) fn deferred(&self, places: impl IntoIterator<Item = Place>) {
+        self.change(|state| {
+            for place in places {
+                state.deferred.insert(place);
+            }
+        });
+    }
+
+    /// Something is different; look again.
+    pub(super) fn news(&self) {
+        self.change(|_| {});
+    }
+
+    /// Something in `new` may have been missed.
+    pub(super) fn unsure(&self) {
+        self.change(|state| state.unsure = true);
+    }
+
+    /// What has been heard so far, for [`wait`](Self::wait).
+    pub(super) fn heard(&self) -> u64 {
+        lock(&self.state).news
+    }
+
+    /// Waits for news since `heard`, for something to become due, for the slow poll, or until `until`.
+    pub(super) fn wait(&self, heard: u64, until: Option<Instant>) {
+        let state = lock(&self.state);
+        if state.news != heard {
+            return;
+        }
+        let mut poll = if state.unsure { EMPTY } else { POLL };
+        if let Some(first) = state.deferred.first() {
+            poll = poll.min(Duration::from_micros(first.micros.saturating_sub(clock::now()) + 1));
+        }
+        let poll = Instant::now() + poll;
+        drop(wait(&self.changed, state, Some(until.map_or(poll, |until| until.min(poll)))));
+    }
+
+    pub(super) fn next(&self) -> Step {
+        let mut state = lock(&self.state);
+        let believed = if state.lineup.is_empty() || state.unsure { EMPTY } else { POLL };
+        let claims = state.claims;
+        let scan = state.new_scan.is_older_than(believed);
+        match if scan { Turn::Unknown } else { state.lineup.next(claims) } {
+            Turn::Of(place) => Step::Try(place),
+            Turn::Unknown if !state.new_scan.running => {
+                state.new_scan.running = true;
+                state.unsure = false;
+                Step::Scan(Arc::clone(&state.skipped))
+            }
+            Turn::Unknown | Turn::Nobody => Step::Wait,
+        }
+    }
+
+    /// A scan of `new` has ended: what there is, and which of the skipped files are still there. `None`: it failed.
+    pub(super) fn scanned(&self, began: Instant, found: Option<(Lineup, BTreeSet<Place>)>) {
+        let mut state = lock(&self.state);
+        state.new_scan = Scan { running: false, ended: Some(Instant::now()), took: began.elapsed() };
+        if let Some((mut lineup, still_skipped)) = found {
+            // What came during the scan may be missing in it.
+            for place in state.lineup.iter() {
+                lineup.insert(place);
+            }
+            state.lineup = lineup;
+            state.skipped = Arc::new(still_skipped);
+        }
+        if !state.lineup.is_empty() {
+            state.news += 1;
+            self.changed.notify_all();
+        }
+    }
+
+    /// This file stays where it is. `true` the first time, when somebody should be told.
+    pub(super) fn skip(&self, place: Place) -> bool {
+        let mut state = lock(&self.state);
+        state.skipped.len() < SKIPPED && Arc::make_mut(&mut state.skipped).insert(place)
+    }
+
+    pub(super) fn claimed(&self, place: Place) {
+        let mut state = lock(&self.state);
+        state.claims += 1;
+        state.held.insert(place);
+    }
+
+    pub(super) fn finished(&self, place: &Place) {
+        lock(&self.state).held.remove(place);
+    }
+
+    /// A claim of this process was dropped: it is an orphan now, to be taken over at once.
+    pub(super) fn dropped(&self, place: &Place) {
+        self.change(|state| {
+            state.held.remove(place);
+            state.dropped = true;
+        });
+    }
+
+    pub(super) fn holds(&self, place: &Place) -> bool {
+        lock(&self.state).held.contains(place)
+    }
+
+    /// What is to be done now besides claiming; `None` when nothing is, or another thread is at it.
+    pub(super) fn chores(&self) -> Option<Chores> {
+        let mut state = lock(&self.state);
+        if state.chores {
+            return None;
+        }
+        let older = |last: Option<Instant>, than| last.is_none_or(|last| last.elapsed() >= than);
+        let chores = Chores {
+            orphans: state.dropped || older(state.orphans, ORPHANS),
+            deferred: state.deferred.is_used_up() || state.deferred_scan.is_older_than(POLL),
+            due: state.deferred.first().is_some_and(|first| first.micros <= clock::now()),
+            tmp: older(state.tmp_sweep, SWEEP),
+            index: older(Some(state.index_sweep), SWEEP),
+        };
+        if !(chores.orphans || chores.deferred || chores.due || chores.tmp || chores.index) {
+            return None;
+        }
+        state.chores = true;
+        state.dropped &= !chores.orphans;
+        Some(chores)
+    }
+
+    /// The chores are done, or have failed and are tried again when their time has come again.
+    pub(super) fn chores_done(&self, chores: Chores) {
+        let mut state = lock(&self.state);
+        state.chores = false;
+        let now = Instant::now();
+        if chores.orphans {
+            state.orphans = Some(now);
+        }
+        if chores.tmp {
+            state.tmp_sweep = Some(now);
+        }
+        if chores.index {
+            state.index_sweep = now;
+        }
+    }
+
+    /// The index is to be swept now, by the caller: a queue that is only written to here may have a foreign reader.
+    pub(super) fn index_sweep_is_due(&self) -> bool {
+        let mut state = lock(&self.state);
+        let due = state.index_sweep.elapsed() >= SWEEP;
+        if due {
+            state.index_sweep = Instant::now();
+        }
+        due
+    }
+
+    /// A scan of `deferred` has ended.
+    pub(super) fn scanned_deferred(&self, began: Instant, found: Option<Oldest>) {
+        self.change(|state| {
+            state.deferred_scan = Scan { running: false, ended: Some(Instant::now()), took: began.elapsed() };
+            let Some(mut found) = found else { return };
+            for place in state.deferred.iter() {
+                found.insert(place);
+            }
+            state.deferred = found;
+        });
+    }
+
+    /// The deferred entries whose time has come; each is answered once.
+    pub(super) fn take_due(&self) -> Vec<Place> {
+        lock(&self.state).deferred.take_until(clock::now())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut LineState)) {
+        let mut state = lock(&self.state);
+        change(&mut state);
+        state.news += 1;
+        drop(state);
+        self.changed.notify_all();
+    }
+}

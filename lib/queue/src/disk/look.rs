@@ -1,0 +1,109 @@
+//! Looking at a queue without touching it: figures from names alone, lists from names and first lines.
+
+use std::collections::BTreeSet;
+
+use listmill_queue_format::{Entry, decode_head};
+use rustix::io::Errno;
+
+use super::names::{is_why_name, shown};
+use super::setaside::CorruptReason;
+use super::spool::Spool;
+use crate::lineup::{Oldest, Place};
+use crate::{Listed, QueueError, QueueStatus, ShuntReason, State, clock};
+
+/// No first line is longer.
+const LINE_1: usize = 16 << 20;
+
+impl Spool {
+    pub(super) fn status(&self) -> Result<QueueStatus, QueueError> {
+        let mut oldest: Option<u64> = None;
+        let mut count = |state| {
+            let mut count = 0_u64;
+            let counted = self.places(state, |place| {
+                count += 1;
+                if matches!(state, State::New | State::Claimed) {
+                    oldest = Some(oldest.map_or(place.micros, |oldest| oldest.min(place.micros)));
+                }
+            });
+            counted.map(|()| count)
+        };
+        let claimed = count(State::Claimed)?;
+        let new = count(State::New)?;
+        let deferred = count(State::Deferred)?;
+        let shunted = count(State::Shunted)?;
+        let mut corrupt = 0;
+        self.corrupt.for_each(|name, _| corrupt += u64::from(!is_why_name(name)))?;
+        Ok(QueueStatus {
+            queue: self.queue,
+            depth: new + claimed,
+            claimed,
+            deferred,
+            shunted,
+            corrupt,
+            oldest_s: oldest.map(|oldest| clock::now().saturating_sub(oldest) / 1_000_000),
+            paused: self.is_paused()?,
+        })
+    }
+
+    pub(super) fn list(&self, state: State, limit: usize) -> Result<Vec<Listed>, QueueError> {
+        if state == State::Corrupt {
+            return self.list_corrupt(limit);
+        }
+        let mut listed = Vec::new();
+        for place in self.first_places(state, limit)? {
+            let name = place.name_in(state);
+            let Some((bytes, entry)) = self.look_at(state, &name)? else { continue };
+            let why = if state == State::Shunted { self.read_why(state, &name) } else { None };
+            let why = why.map(|why: ShuntReason| why.reason);
+            listed.push(Listed { entry, name, bytes, at: clock::timestamp(place.micros), why });
+        }
+        Ok(listed)
+    }
+
+    /// The first places in the order of their turn: class by class, but by due time where they are deferred.
+    fn first_places(&self, state: State, limit: usize) -> Result<Vec<Place>, QueueError> {
+        let mut classes: Vec<Oldest> = Vec::new();
+        classes.resize_with(10, || Oldest::new(limit));
+        self.places(state, |place| {
+            let class = if state == State::Deferred { 0 } else { usize::from(place.rank) };
+            if let Some(class) = classes.get_mut(class) {
+                class.insert(place);
+            }
+        })?;
+        Ok(classes.iter().flat_map(Oldest::iter).take(limit).collect())
+    }
+
+    fn list_corrupt(&self, limit: usize) -> Result<Vec<Listed>, QueueError> {
+        let mut names = BTreeSet::new();
+        self.corrupt.for_each(|name, _| {
+            if !is_why_name(name) {
+                names.insert(name.to_owned());
+                if names.len() > limit {
+                    names.pop_last();
+                }
+            }
+        })?;
+        let mut listed = Vec::new();
+        for raw in names {
+            let name = shown(&raw);
+            let bytes = self.corrupt.stat(raw.as_slice()).map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+            let why: Option<CorruptReason> = self.read_why(State::Corrupt, &name);
+            let at = why.as_ref().map(|why| why.at);
+            listed.push(Listed { entry: None, name, bytes, at, why: why.map(|why| why.reason) });
+        }
+        Ok(listed)
+    }
+
+    /// Size and line 1 of a message file; `None` when it is gone meanwhile.
+    fn look_at(&self, state: State, name: &str) -> Result<Option<(u64, Option<Box<Entry>>)>, QueueError> {
+        let dir = self.dir(state);
+        let opened = match dir.open_entry(name) {
+            Ok(opened) => opened,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(dir.failed("open", name, errno)),
+        };
+        let line =
+            opened.read_line_1(LINE_1).map_err(|error| QueueError::os("read", dir.at(name.as_bytes()), error))?;
+        Ok(Some((opened.size(), decode_head(&line).ok().map(Box::new))))
+    }
+}

@@ -1,0 +1,202 @@
+//! Whose turn it is: the places of the entries that can be claimed, bounded in memory.
+
+use std::collections::BTreeSet;
+
+use listmill_queue_format::EntryId;
+
+/// Every so many claims the oldest entry goes, whatever its class, so that no class starves.
+const OLDEST_EVERY: u64 = 4;
+
+/// The place of an entry in its queue. Places sort by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    /// When it was put here, or is due, in microseconds since 1970.
+    pub(crate) micros: u64,
+    /// The digit of its priority class; 1 is the most urgent.
+    pub(crate) rank: u8,
+    /// Whose place it is.
+    pub(crate) id: EntryId,
+}
+
+/// The oldest places of a set that may be larger than memory should hold.
+#[derive(Debug)]
+pub(crate) struct Oldest {
+    places: BTreeSet<Place>,
+    cap: usize,
+    /// There are (or may be) places behind the last one that are not listed here.
+    more: bool,
+}
+
+impl Oldest {
+    pub(crate) fn new(cap: usize) -> Self {
+        Oldest { places: BTreeSet::new(), cap, more: false }
+    }
+
+    pub(crate) fn insert(&mut self, place: Place) {
+        // Behind the last one listed stand others that are not: this one is of their kind.
+        if self.more && self.places.last().is_none_or(|last| place > *last) {
+            return;
+        }
+        self.places.insert(place);
+        if self.places.len() > self.cap {
+            self.places.pop_last();
+            self.more = true;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, place: &Place) {
+        self.places.remove(place);
+    }
+
+    pub(crate) fn first(&self) -> Option<Place> {
+        self.places.first().copied()
+    }
+
+    /// Nothing is listed, and yet there may be something: the set must be read again.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.places.is_empty() && self.more
+    }
+
+    /// Takes out every place whose time has come.
+    pub(crate) fn take_until(&mut self, micros: u64) -> Vec<Place> {
+        let mut due = Vec::new();
+        while let Some(first) = self.first().filter(|first| first.micros <= micros) {
+            self.places.remove(&first);
+            due.push(first);
+        }
+        due
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Place> {
+        self.places.iter().copied()
+    }
+}
+
+/// The claimable places of one queue by class, the oldest of each.
+#[derive(Debug)]
+pub(crate) struct Lineup {
+    classes: [Oldest; 10],
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// This one's.
+    Of(Place),
+    /// A class is listed only in part and that part is used up: read the queue again.
+    Unknown,
+    /// Nobody's.
+    Nobody,
+}
+
+impl Lineup {
+    /// At most `cap` places of each class are kept.
+    pub(crate) fn new(cap: usize) -> Self {
+        Lineup { classes: std::array::from_fn(|_| Oldest::new(cap)) }
+    }
+
+    pub(crate) fn insert(&mut self, place: Place) {
+        self.class(place).insert(place);
+    }
+
+    pub(crate) fn remove(&mut self, place: &Place) {
+        self.class(*place).remove(place);
+    }
+
+    /// Whose turn it is after `claims` claims. The place is taken out.
+    pub(crate) fn next(&mut self, claims: u64) -> Turn {
+        let turn = if claims % OLDEST_EVERY == OLDEST_EVERY - 1 { self.oldest() } else { self.most_urgent() };
+        if let Turn::Of(place) = turn {
+            self.remove(&place);
+        }
+        turn
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.classes.iter().all(|class| class.first().is_none())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Place> {
+        self.classes.iter().flat_map(Oldest::iter)
+    }
+
+    fn most_urgent(&self) -> Turn {
+        for class in &self.classes {
+            match class.first() {
+                Some(place) => return Turn::Of(place),
+                None if class.is_used_up() => return Turn::Unknown,
+                None => {}
+            }
+        }
+        Turn::Nobody
+    }
+
+    fn oldest(&self) -> Turn {
+        if self.classes.iter().any(Oldest::is_used_up) {
+            return Turn::Unknown;
+        }
+        self.classes.iter().filter_map(Oldest::first).min().map_or(Turn::Nobody, Turn::Of)
+    }
+
+    fn class(&mut self, place: Place) -> &mut Oldest {
+        let last = self.classes.len() - 1;
+        &mut self.classes[usize::from(place.rank).min(last)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use listmill_queue_format::Timestamp;
+
+    fn place(rank: u8, micros: u64) -> Place {
+        let mut chance = [rank; 10];
+        chance[..8].copy_from_slice(&micros.to_be_bytes());
+        Place { micros, rank, id: EntryId::fresh(Timestamp::UNIX_EPOCH, chance) }
+    }
+
+    fn times(lineup: &mut Lineup) -> Vec<u64> {
+        let mut times = Vec::new();
+        while let Turn::Of(place) = lineup.next(times.len() as u64) {
+            times.push(place.micros);
+        }
+        times
+    }
+
+    #[test]
+    fn urgent_ones_go_first_and_every_fourth_claim_takes_the_oldest() {
+        let mut lineup = Lineup::new(100);
+        for micros in 10..16 {
+            lineup.insert(place(1, micros));
+        }
+        lineup.insert(place(9, 1));
+        lineup.insert(place(5, 2));
+        assert_eq!(times(&mut lineup), [10, 11, 12, 1, 13, 14, 15, 2]);
+    }
+
+    #[test]
+    fn a_lineup_keeps_the_oldest_of_each_class_and_says_when_they_are_used_up() {
+        let mut lineup = Lineup::new(2);
+        for micros in [5, 3, 4, 1, 2] {
+            lineup.insert(place(5, micros));
+        }
+        lineup.insert(place(9, 7));
+        assert_eq!(lineup.next(0), Turn::Of(place(5, 1)));
+        lineup.insert(place(5, 6)); // not listed: 3 to 5 are before it
+        assert_eq!(lineup.next(0), Turn::Of(place(5, 2)));
+        assert_eq!(lineup.next(0), Turn::Unknown, "not the 7 of a lower class");
+        assert_eq!(lineup.next(3), Turn::Unknown, "nor as the oldest");
+        lineup.insert(place(5, 0));
+        assert_eq!(lineup.next(0), Turn::Unknown, "a used-up class is read again before anything");
+    }
+
+    #[test]
+    fn what_is_due_is_taken_out_in_order() {
+        let mut oldest = Oldest::new(10);
+        for micros in [30, 10, 20] {
+            oldest.insert(place(5, micros));
+        }
+        assert_eq!(oldest.take_until(20), [place(5, 10), place(5, 20)]);
+        assert_eq!(oldest.first(), Some(place(5, 30)));
+    }
+}
