@@ -6,6 +6,7 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "an effects crate: it owns files and sockets")]
 
+mod blocks;
 pub mod control;
 mod error;
 mod open;

@@ -1,0 +1,141 @@
+//! A batch of changes: recorded as applied, applied, written down, and its outgoing entries kept.
+
+use listmill_core::{AuditRecord, Commit, Committed, MessageFile, StoreChange, Unavailable};
+use listmill_queue_format::EntryId;
+
+use super::apply::Application;
+use super::engine::{Changes, Engine, Fault};
+use super::maps;
+use super::prune::applied_value;
+use crate::blocks::{Pages, Pair};
+
+impl Engine {
+    /// See [`Store::commit`](crate::Store::commit).
+    pub(super) fn commit(&self, commit: &Commit) -> Result<Committed, Fault> {
+        let known = self.read(|disk| maps::applied().get(&disk, commit.id.as_bytes()))?;
+        if known.is_some() {
+            return self.committed_before(commit.id);
+        }
+        let held = commit.changes.iter().filter_map(|change| match change {
+            StoreChange::Hold { file, .. } => Some(file),
+            _ => None,
+        });
+        let records = self.files.keep(commit.id, commit.outgoing.iter().chain(held))?;
+        let applied = self.write(|draft, pruning| {
+            if maps::applied().get(draft, commit.id.as_bytes())?.is_some() {
+                return Ok(None);
+            }
+            pruning.step(draft, commit.at)?;
+            apply(draft, commit, &records).map(Some)
+        });
+        match applied {
+            Ok(Some(dropped)) => {
+                self.files.forget(&dropped);
+                Ok(Committed::Now)
+            }
+            // Another thread was faster with the same batch, and the files are its own.
+            Ok(None) => self.committed_before(commit.id),
+            Err(error) => {
+                if !matches!(error, Fault::Broken(_)) {
+                    self.files.forget(&records);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn committed_before(&self, id: EntryId) -> Result<Committed, Fault> {
+        // By another thread, it may be; then it counts only when it is durable.
+        self.wait_all_durable()?;
+        let records = self.read(|disk| outbox_of(&disk, id.as_bytes()))?;
+        Ok(Committed::Before(self.outgoing(&records)?.unwrap_or_default()))
+    }
+
+    /// See [`Store::outbox_done`](crate::Store::outbox_done).
+    pub(super) fn outbox_done(&self, id: EntryId) -> Result<(), Fault> {
+        let gone = self.write(|draft, _| {
+            let gone = outbox_of(draft, id.as_bytes())?;
+            for (key, _) in &gone {
+                maps::outbox().remove(draft, key)?;
+            }
+            Ok(gone)
+        })?;
+        self.files.forget(gone.iter().map(|(_, record)| record));
+        Ok(())
+    }
+
+    /// See [`Store::outbox`](crate::Store::outbox).
+    pub(super) fn outbox(&self, limit: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
+        let mut found = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        while found.len() < limit {
+            let next = self.read(|disk| {
+                let Some((key, _)) = maps::outbox().page(&disk, after.as_deref(), 1)?.pop() else { return Ok(None) };
+                let id = entry_id(&key)?;
+                Ok(Some((id, outbox_of(&disk, id.as_bytes())?)))
+            })?;
+            let Some((id, records)) = next else { break };
+            after = records.last().map(|(key, _)| key.clone());
+            // A batch whose files are gone was done with a moment ago.
+            if let Some(outgoing) = self.outgoing(&records)? {
+                found.push((id, outgoing));
+            }
+        }
+        Ok(found)
+    }
+
+    fn outgoing(&self, records: &[Pair]) -> Result<Option<Vec<MessageFile>>, Unavailable> {
+        records.iter().map(|(_, record)| self.files.read(record)).collect()
+    }
+}
+
+/// What the outbox keeps of one batch, in order.
+pub(super) fn outbox_of(pages: &impl Pages, id: &[u8]) -> Result<Vec<Pair>, Unavailable> {
+    let mut found: Vec<Pair> = Vec::new();
+    loop {
+        let after = found.last().map_or(id, |(key, _)| key);
+        let page = maps::outbox().page(pages, Some(after), 16)?;
+        let all = page.iter().all(|(key, _)| key.starts_with(id)) && !page.is_empty();
+        found.extend(page.into_iter().take_while(|(key, _)| key.starts_with(id)));
+        if !all {
+            return Ok(found);
+        }
+    }
+}
+
+fn entry_id(key: &[u8]) -> Result<EntryId, Unavailable> {
+    let bytes = key.first_chunk::<16>().ok_or_else(|| maps::damaged("outbox", "its key is too short"))?;
+    Ok(EntryId::from_bytes(*bytes))
+}
+
+/// Applies a batch to a draft; gives the records of message files that are not needed any more.
+fn apply(draft: &mut Changes<'_>, commit: &Commit, records: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Fault> {
+    let (outgoing, held) = records.split_at(commit.outgoing.len());
+    let mut application = Application::new(draft, commit.at, held.iter());
+    for change in &commit.changes {
+        application.apply(change)?;
+    }
+    let dropped = application.dropped();
+    maps::applied().insert(draft, commit.id.as_bytes(), &applied_value(commit.at))?;
+    for (ordinal, record) in (0_u32..).zip(outgoing) {
+        let key = [commit.id.as_bytes().as_slice(), &ordinal.to_be_bytes()].concat();
+        maps::outbox().insert(draft, &key, record)?;
+    }
+    if !commit.changes.is_empty() {
+        write_audit(draft, commit)?;
+    }
+    Ok(dropped)
+}
+
+fn write_audit(draft: &mut Changes<'_>, commit: &Commit) -> Result<(), Unavailable> {
+    let last = maps::audit().last(draft)?.map_or(Ok(0), |(key, _)| maps::key_number(&key))?;
+    let record = AuditRecord {
+        at: commit.at,
+        by: commit.by.clone(),
+        why: commit.why.clone(),
+        entry: commit.id,
+        what: commit.changes.iter().map(ToString::to_string).collect(),
+    };
+    maps::put_json(draft, &maps::audit(), &maps::number_key(last + 1), &record)?;
+    Ok(())
+}

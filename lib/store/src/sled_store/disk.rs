@@ -1,0 +1,67 @@
+//! sled as pages, and where its directory lies.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use listmill_core::Unavailable;
+
+use crate::blocks::{Pages, Pair};
+
+/// The cache that sled may take; below 64 MB it crawls.
+pub(super) const CACHE_BYTES: u64 = 64 << 20;
+
+/// sled's tree, read.
+#[derive(Clone, Copy)]
+pub(super) struct Disk<'a>(pub(super) &'a sled::Tree);
+
+impl Pages for Disk<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
+        Ok(self.0.get(key).map_err(fault)?.map(|value| value.to_vec()))
+    }
+
+    fn below(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
+        Ok(self.0.get_lt(key).map_err(fault)?.map(pair))
+    }
+
+    fn above(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
+        Ok(self.0.get_gt(key).map_err(fault)?.map(pair))
+    }
+}
+
+fn pair((key, value): (sled::IVec, sled::IVec)) -> Pair {
+    (key.to_vec(), value.to_vec())
+}
+
+/// What is said of an error of sled's.
+pub(super) fn fault(error: sled::Error) -> Unavailable {
+    Unavailable { reason: error.to_string() }
+}
+
+/// Opens sled in a directory that no other process opens: that is seen to before.
+pub(super) fn open(dir: &Path) -> sled::Result<sled::Db> {
+    // sled's own lock on its file outlives a closed database for a moment, until its threads have let go of it.
+    const TRIES: u32 = 100;
+    for _ in 0..TRIES {
+        match sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
+    }
+    sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).open()
+}
+
+/// Runs what may panic inside sled; a panic's message is its error.
+pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // Whoever is told of the panic trusts nothing in memory any more, so nothing half-done is seen.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| message(&*panic))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".to_owned())
+}

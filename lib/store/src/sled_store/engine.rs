@@ -1,0 +1,197 @@
+//! One opened database: how it is read, and how a batch gets in.
+//!
+//! **Why a batch is atomic.** Everything lies in one tree of sled's, and one batch of the store is one `sled::Batch`. sled writes a
+//! batch into its log between a manifest and the log position that the manifest names; recovery that finds the log ending before
+//! that position drops all of it. Preconditions hold because only one batch is made at a time (`writer`), and a page of a roster is
+//! of one moment because nobody reads while a batch is applied in memory (`gate`).
+//!
+//! **Why it is durable.** sled's `flush` on Linux is `sync_file_range`, which forgets the length of the file and the disk's cache, so
+//! after it the file is synced as a file. Committers share both; see [`super::group`].
+//!
+//! After an error of sled's in a write, or a panic inside it, what it has in memory may be half a batch: then the engine is *broken*, and
+//! [`super::store`] opens another one from what is on disk.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use listmill_core::{Refusal, SigningKeys, Unavailable};
+
+use super::disk::{self, Disk, caught};
+use super::files::{MessageFiles, sync_dir};
+use super::group::Group;
+use super::prune::Pruning;
+use super::{maps, meta};
+use crate::OpenError;
+use crate::blocks::Draft;
+
+/// Tells a person what the directory is, and us that it has held something.
+const MARKER: &str = "FORMAT";
+const MARKER_TEXT: &str = "listmill store, sled, schema 1\n";
+
+/// An opened database.
+pub(super) struct Engine {
+    pub(super) db: sled::Db,
+    /// sled's file.
+    data: File,
+    pub(super) files: MessageFiles,
+    pub(super) keys: SigningKeys,
+    gate: RwLock<()>,
+    writer: Mutex<Pruning>,
+    group: Group,
+}
+
+/// Why something was not done.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// A precondition failed.
+    Refused(Refusal),
+    /// Not now.
+    Unavailable(Unavailable),
+    /// Not now, and what is in memory is not to be trusted any more.
+    Broken(Unavailable),
+}
+
+impl From<Unavailable> for Fault {
+    fn from(error: Unavailable) -> Self {
+        Fault::Unavailable(error)
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Fault::Refused(refusal)
+    }
+}
+
+/// What is changed before it is applied.
+pub(super) type Changes<'a> = Draft<Disk<'a>>;
+
+impl Engine {
+    /// Opens the database in `dir`, which this process has locked; makes what is missing.
+    pub(super) fn open(dir: &Path) -> Result<Engine, OpenError> {
+        let (sled_dir, files_dir, marker) = (dir.join("sled"), dir.join("files"), dir.join(MARKER));
+        for dir in [&sled_dir, &files_dir] {
+            make_private_dir(dir)?;
+        }
+        let new = !marker.try_exists().map_err(files_error(&marker))?;
+        let damaged = |reason: String| OpenError::Damaged { path: dir.to_owned(), reason };
+        let db = caught(|| disk::open(&sled_dir)).map_err(damaged)?.map_err(|error| match error {
+            sled::Error::Io(source) => OpenError::Files { path: sled_dir.clone(), source },
+            error => damaged(error.to_string()),
+        })?;
+        let keys = meta::read_or_make(&db, dir, new)?;
+        let data_path = sled_dir.join("db");
+        let data = File::open(&data_path).map_err(files_error(&data_path))?;
+        make_durable(&data, &sled_dir, dir, &marker, new).map_err(files_error(dir))?;
+        let engine = Engine {
+            db,
+            data,
+            files: MessageFiles::new(files_dir.clone()),
+            keys,
+            gate: RwLock::default(),
+            writer: Mutex::default(),
+            group: Group::default(),
+        };
+        engine.sweep().map_err(|error| damaged(error.reason))?.map_err(files_error(&files_dir))?;
+        Ok(engine)
+    }
+
+    /// Reads at one moment: between two batches.
+    pub(super) fn read<T>(&self, read: impl FnOnce(Disk<'_>) -> Result<T, Unavailable>) -> Result<T, Unavailable> {
+        let _between_batches = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        read(Disk(&self.db))
+    }
+
+    /// Makes a batch, applies it whole, and returns when it, and all that it has seen, is durable.
+    pub(super) fn write<T>(
+        &self,
+        make: impl FnOnce(&mut Changes<'_>, &mut Pruning) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let arrival = self.group.arrive();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut draft = Draft::new(Disk(&self.db));
+        let made = make(&mut draft, &mut writer)?;
+        let mut batch = sled::Batch::default();
+        let changes = draft.into_changes();
+        let nothing = changes.is_empty();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        let number = if nothing {
+            self.group.last()
+        } else {
+            arrival.before_applying();
+            let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            self.db.apply_batch(batch).map_err(broken)?;
+            arrival.applied()
+        };
+        drop(writer);
+        drop(arrival);
+        self.wait_durable(number)?;
+        Ok(made)
+    }
+
+    /// Returns when all that is applied is durable.
+    pub(super) fn wait_all_durable(&self) -> Result<(), Fault> {
+        self.wait_durable(self.group.last())
+    }
+
+    fn wait_durable(&self, batch: u64) -> Result<(), Fault> {
+        let sync = || {
+            self.db.flush().map_err(disk::fault)?;
+            self.data
+                .sync_data()
+                .map_err(|error| Unavailable { reason: format!("sled's file cannot be synced: {error}") })
+        };
+        self.group.wait_durable(batch, sync).map_err(Fault::Broken)
+    }
+
+    /// Removes the message files that a crash left.
+    fn sweep(&self) -> Result<io::Result<()>, Unavailable> {
+        let mut records = Vec::new();
+        let mut collect = |_: &[u8], record: &[u8]| {
+            if MessageFiles::is_named(record) {
+                records.push(record.to_vec());
+            }
+            Ok(())
+        };
+        let disk = Disk(&self.db);
+        maps::outbox().each(&disk, &mut collect)?;
+        maps::each_list(&disk, |list| maps::held_files(list).each(&disk, &mut collect))?;
+        Ok(self.files.sweep(records.into_iter()))
+    }
+}
+
+fn broken(error: sled::Error) -> Fault {
+    Fault::Broken(disk::fault(error))
+}
+
+/// Makes a directory, and what is missing above it, that only this user may enter.
+pub(super) fn make_private_dir(dir: &Path) -> Result<(), OpenError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(files_error(dir))
+}
+
+/// What a new database is made of survives a power cut.
+fn make_durable(data: &File, sled_dir: &Path, dir: &Path, marker: &Path, new: bool) -> io::Result<()> {
+    data.sync_all()?;
+    if !new {
+        return Ok(());
+    }
+    File::open(sled_dir.join("conf"))?.sync_all()?;
+    sync_dir(sled_dir)?;
+    fs::write(marker, MARKER_TEXT)?;
+    File::open(marker)?.sync_all()?;
+    sync_dir(dir)?;
+    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
+}
+
+pub(super) fn files_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Files { path, source }
+}

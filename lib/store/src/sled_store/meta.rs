@@ -1,0 +1,46 @@
+//! What is kept once for the whole store: the schema's number and the signing keys.
+
+use std::path::Path;
+
+use listmill_core::{SigningKeys, Unavailable};
+use rand::Rng as _;
+
+use super::disk::{self, Disk, caught};
+use super::maps::{from_json, to_json};
+use crate::OpenError;
+use crate::blocks::Pages;
+
+/// The newest schema that this release reads; a change that an older release would misread makes it greater.
+const SCHEMA: u32 = 1;
+const SCHEMA_KEY: &[u8] = b"m\0schema";
+const SIGNING_KEY: &[u8] = b"m\0signing-keys";
+
+/// The signing keys of a store; a new store is given its schema and keys. `new`: it may be new.
+pub(super) fn read_or_make(db: &sled::Db, dir: &Path, new: bool) -> Result<SigningKeys, OpenError> {
+    let damaged = |reason: String| OpenError::Damaged { path: dir.to_owned(), reason };
+    let read = |key| Disk(db).get(key).map_err(|error| damaged(error.reason));
+    let Some(schema) = read(SCHEMA_KEY)? else {
+        if !new {
+            return Err(damaged("it held something, and now holds nothing".to_owned()));
+        }
+        return make(db).map_err(|error| damaged(error.reason));
+    };
+    let found: u32 = from_json(&schema).map_err(|error| damaged(error.reason))?;
+    if found > SCHEMA {
+        return Err(OpenError::Newer { path: dir.to_owned(), found, known: SCHEMA });
+    }
+    let keys = read(SIGNING_KEY)?.ok_or_else(|| damaged("it has no signing keys".to_owned()))?;
+    from_json(&keys).map_err(|error| damaged(error.reason))
+}
+
+fn make(db: &sled::Db) -> Result<SigningKeys, Unavailable> {
+    let mut key = [0; 32];
+    rand::rng().fill_bytes(&mut key);
+    let keys = SigningKeys::new(vec![key]).expect("one key is a key");
+    let mut batch = sled::Batch::default();
+    batch.insert(SCHEMA_KEY, to_json(&SCHEMA));
+    batch.insert(SIGNING_KEY, to_json(&keys));
+    let write = || db.apply_batch(batch).and_then(|()| db.flush());
+    caught(write).map_err(|reason| Unavailable { reason })?.map_err(disk::fault)?;
+    Ok(keys)
+}

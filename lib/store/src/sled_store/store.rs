@@ -1,0 +1,239 @@
+//! The store that callers hold: an engine that is replaced when it breaks.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
+use std::time::{Duration, Instant};
+
+use listmill_core::settings::Cascade;
+use listmill_core::{
+    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, HeldId, HeldPost, List, ListAddress, Member,
+    MessageFile, Role, SigningKeys, StoreView, Unavailable,
+};
+use listmill_queue_format::EntryId;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::disk::{CACHE_BYTES, caught};
+use super::engine::{Engine, Fault, files_error, make_private_dir};
+use super::maps::ListRecord;
+use crate::{OpenError, Store, StoreFigures};
+
+/// So long after an engine broke, and after each try that failed, another one is opened.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The embedded store: a directory that one process owns.
+///
+/// Nothing that goes wrong inside sled goes further than here: a panic or a failed write makes the store unavailable, and a few
+/// seconds later it is opened anew from what is on disk.
+pub struct SledStore {
+    dir: PathBuf,
+    cascade: Cascade,
+    engine: RwLock<Option<Engine>>,
+    broken: Mutex<Option<Broken>>,
+    pause: Duration,
+    /// Held until the engine is gone: fields are dropped in order.
+    _lock: File,
+}
+
+/// The engine cannot be trusted any more.
+struct Broken {
+    reason: String,
+    since: Instant,
+}
+
+impl SledStore {
+    /// Opens the store in the directory `path`, which is made if it is missing, and owns it until it is dropped.
+    ///
+    /// `cascade` is what the site file says about settings.
+    ///
+    /// # Errors
+    /// [`OpenError::Owned`] when another process has it; else what is wrong with the directory or what lies in it.
+    pub fn open(path: &Path, cascade: Cascade) -> Result<SledStore, OpenError> {
+        make_private_dir(path)?;
+        let lock = lock(path)?;
+        let engine = RwLock::new(Some(Engine::open(path)?));
+        let broken = Mutex::default();
+        Ok(SledStore { dir: path.to_owned(), cascade, engine, broken, pause: PAUSE, _lock: lock })
+    }
+
+    /// Works with the engine; what breaks it is noted.
+    fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.mend()?;
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let engine = engine.as_ref().ok_or_else(|| Unavailable { reason: "it is being opened anew".to_owned() })?;
+        let fault = match caught(|| work(engine)) {
+            Ok(Err(Fault::Broken(error))) => error.reason,
+            Err(panic) => format!("a panic inside the store: {panic}"),
+            Ok(done) => return done,
+        };
+        tracing::error!(store = %self.dir.display(), reason = fault, "the store is broken; it will be opened anew");
+        *self.broken() = Some(Broken { reason: fault.clone(), since: Instant::now() });
+        Err(Fault::Broken(Unavailable { reason: fault }))
+    }
+
+    /// Opens another engine when the one before has broken a while ago.
+    fn mend(&self) -> Result<(), Unavailable> {
+        let mut broken = self.broken();
+        let Some(Broken { reason, since }) = &mut *broken else { return Ok(()) };
+        let unavailable =
+            |reason: &str| Unavailable { reason: format!("{reason}; it is opened anew in a few seconds") };
+        if since.elapsed() < self.pause {
+            return Err(unavailable(reason));
+        }
+        let mut engine = match self.engine.try_write() {
+            Ok(engine) => engine,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(unavailable(reason)),
+        };
+        // sled may panic again while it lets go; what it has in memory is lost either way.
+        let _ = caught(|| engine.take());
+        *since = Instant::now();
+        match caught(|| Engine::open(&self.dir)) {
+            Ok(Ok(opened)) => *engine = Some(opened),
+            Ok(Err(error)) => *reason = error.to_string(),
+            Err(panic) => *reason = format!("a panic inside the store: {panic}"),
+        }
+        if engine.is_none() {
+            return Err(unavailable(reason));
+        }
+        tracing::warn!(store = %self.dir.display(), "the store is opened anew");
+        *broken = None;
+        Ok(())
+    }
+
+    fn broken(&self) -> std::sync::MutexGuard<'_, Option<Broken>> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view<T>(&self, query: impl FnOnce(&Engine) -> Result<T, Unavailable>) -> Result<T, Unavailable> {
+        self.with(|engine| Ok(query(engine)?)).map_err(unavailable)
+    }
+
+    fn resolved(&self, address: ListAddress, record: ListRecord) -> Result<List, Unavailable> {
+        let settings = self.cascade.resolve(&address, &record.own).map_err(|error| Unavailable {
+            reason: format!(
+                "the settings of {address} do not hold together: {error}; correct the site file or `listmill list set {address}`"
+            ),
+        })?;
+        Ok(List { address, created: record.created, own: record.own, settings })
+    }
+}
+
+/// Takes the store's lock, which the kernel drops when this process dies.
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(files_error(&path))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(Errno::WOULDBLOCK) => Err(OpenError::Owned { path: dir.to_owned() }),
+        Err(error) => Err(files_error(&path)(io::Error::from(error))),
+    }
+}
+
+fn unavailable(fault: Fault) -> Unavailable {
+    match fault {
+        Fault::Unavailable(error) | Fault::Broken(error) => error,
+        Fault::Refused(refusal) => Unavailable { reason: refusal.to_string() },
+    }
+}
+
+impl StoreView for SledStore {
+    fn list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable> {
+        self.view(|engine| engine.list(list))?.map(|record| self.resolved(list.clone(), record)).transpose()
+    }
+
+    fn lists(&self, after: Option<&ListAddress>, limit: usize) -> Result<Vec<List>, Unavailable> {
+        let lists = self.view(|engine| engine.lists(after, limit))?;
+        lists.into_iter().map(|(list, record)| self.resolved(list, record)).collect()
+    }
+
+    fn member(&self, list: &ListAddress, address: &Address) -> Result<Option<Member>, Unavailable> {
+        self.view(|engine| engine.member(list, address))
+    }
+
+    fn roster(&self, list: &ListAddress, after: Option<&Address>, limit: usize) -> Result<Vec<Member>, Unavailable> {
+        self.view(|engine| engine.roster(list, after, limit))
+    }
+
+    fn member_count(&self, list: &ListAddress) -> Result<u64, Unavailable> {
+        self.view(|engine| engine.counters(list)).map(|counters| counters.members)
+    }
+
+    fn staff(&self, list: &ListAddress, role: Role) -> Result<Vec<Member>, Unavailable> {
+        self.view(|engine| engine.staff(list, role))
+    }
+
+    fn held(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        self.view(|engine| engine.held(list, after, limit))
+    }
+
+    fn held_entry(&self, list: &ListAddress, id: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
+        self.view(|engine| engine.held_entry(list, id))
+    }
+
+    fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
+        self.view(|engine| engine.banned(list, address))
+    }
+
+    fn bans(&self, scope: &BanScope) -> Result<Vec<Ban>, Unavailable> {
+        self.view(|engine| engine.bans(scope))
+    }
+
+    fn signing_keys(&self) -> Result<SigningKeys, Unavailable> {
+        self.view(|engine| Ok(engine.keys.clone()))
+    }
+
+    fn audit(&self, after: Option<u64>, limit: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable> {
+        self.view(|engine| engine.audit(after, limit))
+    }
+}
+
+impl Store for SledStore {
+    fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
+        self.with(|engine| engine.commit(commit)).map_err(|fault| match fault {
+            Fault::Refused(refusal) => CommitError::Refused(refusal),
+            fault => unavailable(fault).into(),
+        })
+    }
+
+    fn outbox_done(&self, id: EntryId) -> Result<(), Unavailable> {
+        self.with(|engine| engine.outbox_done(id)).map_err(unavailable)
+    }
+
+    fn outbox(&self, limit: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
+        self.view(|engine| engine.outbox(limit))
+    }
+
+    fn figures(&self) -> Result<StoreFigures, Unavailable> {
+        let ((lists, sum), outbox) = self.view(|engine| Ok((engine.totals()?, engine.outbox_depth()?)))?;
+        let disk_bytes = bytes_below(&self.dir)
+            .map_err(|error| Unavailable { reason: format!("{} cannot be measured: {error}", self.dir.display()) })?;
+        Ok(StoreFigures {
+            backend: "sled".to_owned(),
+            location: self.dir.display().to_string(),
+            lists,
+            people: sum.people,
+            held: sum.held,
+            outbox,
+            disk_bytes,
+            cache_bytes: CACHE_BYTES,
+        })
+    }
+}
+
+/// The octets of all files in and below a directory, less those that go while it is read.
+fn bytes_below(dir: &Path) -> io::Result<u64> {
+    let mut sum = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        sum += match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path())?,
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(sum)
+}
