@@ -38,8 +38,11 @@ impl Page<'_> {
             let reason = format!("page {} comes after {}", self.number() + 1, last.address);
             dispositions.push(Disposition::Forward { entry: self.next(last), reason });
         }
-        if dispositions.is_empty() && self.number() == 0 {
-            let reason = format!("nobody on {} receives posts one by one", self.list.address);
+        if dispositions.is_empty() {
+            let reason = match self.number() {
+                0 => format!("nobody on {} receives posts one by one", self.list.address),
+                number => format!("page {number} is empty: the roster ends here"),
+            };
             dispositions.push(Disposition::Discard { reason });
         }
         Ok(dispositions)
