@@ -22,6 +22,7 @@ mod mac;
 mod mailbox;
 pub mod message;
 mod rfc2047;
+mod signed;
 pub mod text;
 pub mod token;
 pub mod verp;
