@@ -5,7 +5,7 @@ use std::sync::Arc;
 use listmill_core::{Context, DeliveryPlan, Disposition, Settle};
 use listmill_delivery::Deliverer;
 use listmill_queue::Claimed;
-use listmill_queue_format::{Entry, Queue, Timestamp};
+use listmill_queue_format::{Entry, Outcome, Queue, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::no_store::NoStore;
@@ -31,8 +31,7 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         let Claimed { entry, claim } = claimed;
         if self.deliverer.ledger().was_finished(entry.id) {
             // Written again by an upstream runner that was killed after it had written it once.
-            let done = Disposition::Discard { reason: "delivered already, under the same id".to_owned() };
-            return shell.carry_settled(&entry, claim, (S::READS, S::WRITES), |_| vec![done.clone()]);
+            return shell.carry_settled::<S>(&entry, claim, "discard: delivered already, under the same id", |_| Vec::new());
         }
         let Some(plan) = self.plan(&entry) else {
             return shell.carry(&self.stage, Claimed { entry, claim });
@@ -43,9 +42,10 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
             // Asked to stop in the middle, or no ledger: whoever is done is in the ledger.
             Err(error) => return shell.hand_back(&entry, claim, S::READS, &error.to_string()),
         };
-        let by = (S::READS, S::WRITES);
         let id = entry.id;
-        let carried = shell.carry_settled(&entry, claim, by, |cx| self.stage.settle(&entry, &outcomes, cx));
+        let told = summary(&outcomes);
+        let carried =
+            shell.carry_settled::<S>(&entry, claim, &told, |cx| self.stage.settle(&entry, &outcomes, cx));
         if carried == Carried::Done {
             self.deliverer.ledger().finish(id);
         }
@@ -62,4 +62,13 @@ impl<S: Settle> DeliveryWorker<S> {
             _ => None,
         }
     }
+}
+
+/// "deliver: 198 of 200 done", and the last reply where one is not.
+fn summary(outcomes: &[(usize, Outcome)]) -> String {
+    let (done, open): (Vec<_>, Vec<_>) = outcomes.iter().partition(|(_, outcome)| outcome.code / 100 == 2);
+    let reply = open.last().map_or_else(String::new, |(_, outcome)| {
+        format!(", one of the others: {} {} {}", outcome.code, outcome.status, outcome.text)
+    });
+    format!("deliver: {} of {} done{reply}", done.len(), outcomes.len())
 }

@@ -71,20 +71,22 @@ impl Shell {
     pub fn carry<S: Stage>(&self, stage: &S, claimed: Claimed) -> Carried {
         let Claimed { entry, claim } = claimed;
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
-        let decided = self.decide_and_commit(&entry, by, |view, cx| stage.decide(&entry, view, cx));
+        let decided = self.decide_and_commit(&entry, by, |view, cx| {
+            Ok(Work::of(&entry, stage.decide(&entry, view, cx)?, by, cx))
+        });
         self.end(&entry, claim, by, decided)
     }
 
-    /// Carries out what `settle` makes of a delivery; for the one stage that is two functions.
-    pub(crate) fn carry_settled(
+    /// Carries out what the stage makes of a delivery that is over; `told` says in a line how it went.
+    pub(crate) fn carry_settled<S: Stage>(
         &self,
         entry: &Entry,
         claim: Claim,
-        by: (Queue, &[Queue]),
+        told: &str,
         settle: impl Fn(Context) -> Vec<Disposition>,
     ) -> Carried {
-        let by = Decider { stage: by.0, writes: by.1, host: &self.host };
-        let decided = self.decide_and_commit(entry, by, |_, cx| Ok(settle(cx)));
+        let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
+        let decided = self.decide_and_commit(entry, by, |_, cx| Ok(Work::after(told, entry, settle(cx), by, cx)));
         self.end(entry, claim, by, decided)
     }
 
@@ -92,15 +94,15 @@ impl Shell {
         &self,
         entry: &Entry,
         by: Decider<'_>,
-        decide: impl Fn(&dyn StoreView, Context) -> Result<Vec<Disposition>, Unavailable>,
+        decide: impl Fn(&dyn StoreView, Context) -> Result<Work, Unavailable>,
     ) -> Result<Work, Setback> {
         for _ in 0..ROUNDS {
             let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
-            let dispositions = guarded(|| match &self.store {
+            let decided = guarded(|| match &self.store {
                 Some(store) => decide(&**store, cx),
                 None => decide(&NoStore, cx),
             });
-            let mut work = Work::of(entry, dispositions.map_err(Setback::Fault)??, by, cx);
+            let mut work = decided.map_err(Setback::Fault)??;
             if !matches!(work.end, End::Shunt(_)) && !self.commit(entry, by, cx, &mut work)? {
                 continue;
             }

@@ -32,10 +32,23 @@ pub(crate) struct Decider<'a> {
 impl Work {
     /// Sums up dispositions; one that the stage may not make shunts the entry: that is a fault in the software.
     pub(crate) fn of(entry: &Entry, dispositions: Vec<Disposition>, by: Decider<'_>, cx: Context) -> Work {
-        let mut work = Work { changes: Vec::new(), outgoing: Vec::new(), end: End::Release, summary: String::new() };
         if dispositions.is_empty() {
-            work.end = End::Shunt("the stage decided nothing".to_owned());
+            let end = End::Shunt("the stage decided nothing".to_owned());
+            return Work { changes: Vec::new(), outgoing: Vec::new(), end, summary: String::new() };
         }
+        Work::after("", entry, dispositions, by, cx)
+    }
+
+    /// The same after something was done already, which `summary` tells: nothing more may have to be decided.
+    pub(crate) fn after(
+        summary: &str,
+        entry: &Entry,
+        dispositions: Vec<Disposition>,
+        by: Decider<'_>,
+        cx: Context,
+    ) -> Work {
+        let summary = summary.to_owned();
+        let mut work = Work { changes: Vec::new(), outgoing: Vec::new(), end: End::Release, summary };
         for disposition in dispositions {
             work.add(entry, disposition, by, cx);
         }
