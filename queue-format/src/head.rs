@@ -14,6 +14,8 @@ pub(crate) const MAX_HEAD: u64 = 1 << 20;
 pub(crate) const MAX_MESSAGE: u64 = 1 << 30;
 /// The most bytes of the distribution list.
 pub(crate) const MAX_RECIPIENTS: u64 = 1 << 26;
+/// The most bytes of a message file: its three parts and the LF behind line 1. What is larger is none, and need not be read.
+pub const MAX_FILE: u64 = MAX_HEAD + 1 + MAX_MESSAGE + MAX_RECIPIENTS;
 
 /// Line 1, in the order in which it is written. Borrowed when it is written, owned when it was read.
 #[derive(Debug, Clone, Serialize, Deserialize)]

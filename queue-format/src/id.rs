@@ -110,6 +110,15 @@ mod tests {
     }
 
     #[test]
+    fn derived_ids_are_those_of_the_specification() {
+        let id: EntryId = "01952f3a-7b40-7c11-8a5e-0123456789ab".parse().unwrap();
+        let derived = |stage, ordinal| id.derive(stage, ordinal).to_string();
+        assert_eq!(derived("pending", 0), "01952f3a-7b40-8336-815e-a5303d237d31");
+        assert_eq!(derived("pending", 7), "01952f3a-7b40-8cdb-9382-44106fde9229");
+        assert_eq!(derived("outbound", 0), "01952f3a-7b40-816b-8e18-dcab48b8b850");
+    }
+
+    #[test]
     fn only_the_canonical_spelling_is_an_id() {
         let id = EntryId::fresh(Timestamp::UNIX_EPOCH, [0xab; 10]).to_string();
         assert_eq!(id.parse::<EntryId>().unwrap().to_string(), id);

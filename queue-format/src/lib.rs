@@ -20,6 +20,7 @@ pub use digest::Digest;
 pub use encode::{EncodeError, encode};
 pub use entry::{BodyKind, Client, Entry, Envelope, Hop, Outcome, Priority, Recipient};
 pub use facts::{Approval, AuthenticationResult, Author, Cursor, Facts, RuleHit, Subaddress};
+pub use head::MAX_FILE;
 pub use id::{EntryId, IdError};
 pub use jiff::Timestamp;
 pub use queue::{Queue, UnknownQueue};

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
-use listmill_queue_format::{EncodeError, Entry, decode, decode_head, encode};
+use listmill_queue_format::{EncodeError, Entry, Recipient, decode, decode_head, encode};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -52,7 +52,7 @@ fn valid() -> Vec<Valid> {
 
 impl Valid {
     fn decoded(&self) -> Entry {
-        decode(&self.bytes).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        decode(&self.bytes).expect(&self.name)
     }
 
     /// The message file that a writer with plain maps makes of the `.json`.
@@ -134,6 +134,41 @@ fn every_proper_prefix_of_a_valid_vector_is_invalid() {
             assert!(decode(&vector.bytes[..end]).is_err(), "{}: its first {end} bytes decode", vector.name);
         }
     }
+}
+
+#[test]
+fn a_part_beyond_its_limit_is_neither_read_nor_written() {
+    let words = |size: usize| decode(&vec![b'{'; size]).expect_err("no line 1 at all").word();
+    assert_eq!((words(1 << 20), words((1 << 20) + 1)), ("no-head", "too-large"));
+    let mut entry = valid().remove(0).decoded();
+    let line_1 = encode(&entry).expect("a valid entry").iter().position(|byte| *byte == b'\n').expect("line 1");
+    let fits = (1 << 20) - line_1 - r#","x":"""#.len();
+    entry.other.insert("x".to_owned(), "x".repeat(fits).into());
+    assert_eq!(decode(&encode(&entry).expect("just within")).expect("just within"), entry);
+    entry.other.insert("x".to_owned(), "x".repeat(fits + 1).into());
+    assert!(matches!(encode(&entry), Err(EncodeError::TooLarge { part: "line 1", .. })));
+}
+
+#[test]
+fn what_no_reader_takes_is_not_written() {
+    let entry = valid().remove(0).decoded();
+    let unknown = |name: &str, value: Value| {
+        let mut entry = entry.clone();
+        entry.facts.other.insert(name.to_owned(), value);
+        encode(&entry)
+    };
+    assert!(unknown("x", json!({ "y": [1, "2", null] })).is_ok());
+    assert!(matches!(unknown("x", json!(0.5)), Err(EncodeError::Unknown(_))));
+    assert!(matches!(unknown("x", json!(1_u64 << 53)), Err(EncodeError::Unknown(_))));
+    let mut twice = entry.clone();
+    twice.other.insert("queue".to_owned(), json!("auth"));
+    assert!(matches!(encode(&twice), Err(EncodeError::Unknown(_))), "a known name among the unknown ones");
+    let mut late = entry.clone();
+    late.expires = Some(listmill_queue_format::Timestamp::MAX);
+    assert!(matches!(encode(&late), Err(EncodeError::Json(_))), "beyond the years of an instant");
+    let mut twice = Recipient { address: "carol@example.com".to_owned(), ..Recipient::default() };
+    twice.other.insert("address".to_owned(), json!("eve@example.com"));
+    assert!(matches!(encode(&Entry { recipients: vec![twice], ..entry }), Err(EncodeError::Unknown(_))));
 }
 
 proptest! {

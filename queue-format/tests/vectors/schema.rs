@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use listmill_queue_format::{decode, encode};
+use listmill_queue_format::{Queue, decode, encode};
 use serde_json::{Value, json};
 
 /// The entry with every field that this version knows.
@@ -110,4 +110,28 @@ fn the_schemas_have_the_fields_of_the_code() {
         decode(format!("{head}\n{list}").as_bytes()).is_ok()
     };
     compare_required(&recipient, &recipient, &lines[1], "", &recipient_decodes);
+}
+
+/// Every name that a schema has for a field, at any depth.
+fn names(schema: &Value, found: &mut BTreeSet<String>) {
+    let inner = |keyword: &str| schema.get(keyword).and_then(Value::as_object).into_iter().flatten();
+    found.extend(inner("properties").map(|(name, _)| name.clone()));
+    inner("properties").chain(inner("$defs")).for_each(|(_, schema)| names(schema, found));
+    schema.get("items").into_iter().for_each(|schema| names(schema, found));
+}
+
+#[test]
+fn the_specification_explains_every_field_and_every_word() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("SPEC.md");
+    let page = fs::read_to_string(path).expect("SPEC.md");
+    let mut wanted = BTreeSet::new();
+    names(&schema("entry.schema.json"), &mut wanted);
+    names(&schema("recipient.schema.json"), &mut wanted);
+    wanted.extend(Queue::ALL.map(|queue| queue.name().to_owned()));
+    for error in super::entries("invalid") {
+        let error = fs::read_to_string(error.with_extension("error")).expect("an .error");
+        wanted.extend(error.lines().next().map(str::to_owned));
+    }
+    let missing: Vec<_> = wanted.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "SPEC.md does not say what these are: {missing:?}");
 }
