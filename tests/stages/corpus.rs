@@ -1,0 +1,124 @@
+//! Mail that nobody here wrote, through every stage of a post.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use listmill_core::{Context, Timestamp};
+use listmill_mail::message::Message;
+use listmill_queue_format::{Entry, EntryId, Envelope, Queue};
+use listmill_tests::view::MemoryView;
+
+use crate::case::root;
+use crate::site::{Site, written};
+
+/// A list that takes whatever comes, as far as a list can.
+const STORE: &str = r#"
+[[list]]
+address = "dev@lists.example.org"
+settings = { nonmember_action = "accept", implicit_destination = "accept", administrivia = "accept" }
+members = ["bob@example.net", "carol@example.com"]
+"#;
+
+const FOLDERS: [&str; 12] = [
+    "mime-gmime",
+    "mime-mail-parser-rust",
+    "mime-perl-email-mime",
+    "mime-perl-mailbox",
+    "mime-python-email",
+    "list-posts-dev-sample",
+    "autoreply-discourse",
+    "bounce-arf-kumomta",
+    "bounce-flufl",
+    "bounce-ruby-bounce_email",
+    "bounce-schleuder",
+    "list-mlmmj-dsn",
+];
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+/// What became of it: the queue it reached, or the kind of disposition that ended it.
+fn follow(message: Vec<u8>, number: u32, view: &MemoryView) -> Outcome {
+    let now: Timestamp = "2026-11-22T09:00:00Z".parse().unwrap();
+    let mut chance = [0; 10];
+    chance[..4].copy_from_slice(&number.to_be_bytes());
+    let envelope = Envelope {
+        sender: "mallory@example.com".to_owned(),
+        recipients: vec!["dev@lists.example.org".to_owned()],
+        ..Envelope::default()
+    };
+    let message: Arc<[u8]> = message.into();
+    let mut entry = Entry::arrived(EntryId::fresh(now, chance), now, envelope, message.clone());
+    let (site, cx) = (Site::default(), Context { now, seed: u64::from(number) });
+    while entry.queue != Queue::Outbound {
+        let decided = site.decide(&entry, view, cx);
+        let [disposition] = decided.as_slice() else { panic!("one disposition, not {}", decided.len()) };
+        match written(disposition) {
+            Some(next) if next.queue != Queue::Outbound || entry.queue == Queue::Pending => entry = next.clone(),
+            _ => return Outcome::Ended,
+        }
+    }
+    assert_eq!(entry.recipients.len(), 2);
+    assert_eq!(Message::parse(&entry.message).body(), Message::parse(&message).body(), "the body is unchanged");
+    assert!(Message::parse(&entry.message).has("List-Id"));
+    Outcome::Distributed
+}
+
+#[derive(PartialEq)]
+enum Outcome {
+    Distributed,
+    Ended,
+}
+
+#[test]
+fn every_message_is_distributed_with_its_body_unchanged_or_ends_for_a_reason() {
+    let corpora = root().join("../../../shared/corpora");
+    let view = MemoryView::from_toml(STORE).unwrap();
+    let (mut number, mut distributed) = (0, 0);
+    for name in FOLDERS {
+        let folder = corpora.join(name);
+        if !folder.is_dir() {
+            println!("skipped: {name} is not in ../shared/corpora");
+            continue;
+        }
+        let mut paths = Vec::new();
+        files(&folder, &mut paths);
+        for path in paths {
+            number += 1;
+            let message = fs::read(&path).unwrap();
+            distributed += u32::from(follow(message, number, &view) == Outcome::Distributed);
+        }
+    }
+    println!("{distributed} of {number} messages were distributed");
+}
+
+/// The posts of people are all distributed: none of them is in doubt, in a loop or without a subject.
+#[test]
+fn the_sample_of_real_posts_reaches_everybody() {
+    let folder = root().join("../../../shared/corpora/list-posts-dev-sample");
+    if !folder.is_dir() {
+        println!("skipped: list-posts-dev-sample is not in ../shared/corpora");
+        return;
+    }
+    let view = MemoryView::from_toml(STORE).unwrap();
+    let mut paths = Vec::new();
+    files(&folder, &mut paths);
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "eml"));
+    paths.sort();
+    let ended: Vec<_> = (0..)
+        .zip(&paths)
+        .filter(|(number, path)| follow(fs::read(path).unwrap(), *number, &view) == Outcome::Ended)
+        .map(|(_, path)| path.display().to_string())
+        .collect();
+    assert!(ended.is_empty(), "{ended:#?}");
+    assert!(!paths.is_empty(), "the folder has messages");
+}
