@@ -11,6 +11,7 @@ mod layers;
 mod queues;
 mod rfcs;
 mod rules;
+mod settings;
 mod tree;
 mod words;
 

@@ -1,0 +1,70 @@
+//! The benchmark: the real program between an LMTP client and an SMTP sink, and what it took.
+//!
+//! It prints posts/s, deliveries/s, CPU per delivery and peak memory, beside what the sink takes from a trivial sender in the same run: a
+//! figure without that ratio says more about the machine than about the program. Nothing timed decides. It fails when a copy is missing,
+//! doubled or was asked for by nobody.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a benchmark: files, sockets, processes, the clock"
+)]
+
+mod client;
+mod options;
+mod program;
+mod scenario;
+mod sink;
+
+use std::process::ExitCode;
+
+use options::Options;
+
+/// Why there are no figures.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let options = match Options::read(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{}", options::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(wrong) => {
+            eprintln!("bench: {wrong}; --help names the options");
+            return ExitCode::from(64);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: FAILED: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    let limit = scenario::sink_limit(options)?;
+    println!("The sink, from a lock-step sender: {limit}\n");
+    if options.wants("a") || options.wants("b") {
+        println!("| | posts/s accepted | deliveries/s | of the sink's limit | CPU per delivery | peak memory |");
+        println!("| --- | --- | --- | --- | --- | --- |");
+        if options.wants("a") {
+            println!("{}", scenario::distribution(options, 1, options.members)?.row(&limit));
+        }
+        if options.wants("b") {
+            println!("{}", scenario::distribution(options, options.posts, options.few)?.row(&limit));
+        }
+        println!();
+    }
+    if options.wants("import") {
+        println!(
+            "| members | import, members/s | peak memory of the import command | of the serving process | after one post to all of them | deliveries/s |"
+        );
+        println!("| --- | --- | --- | --- | --- | --- |");
+        for members in &options.imports {
+            println!("{}", scenario::import(options, *members)?);
+        }
+    }
+    Ok(())
+}

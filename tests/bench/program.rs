@@ -1,0 +1,192 @@
+//! The real program: a site in a new directory, its commands, and the serving process with what the kernel knows about it.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Failure;
+use crate::client::LIST;
+use crate::options::Options;
+use crate::sink::member;
+
+/// How long a process may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A site.
+pub(crate) struct Site {
+    dir: TempDir,
+    program: PathBuf,
+}
+
+impl Site {
+    /// A new site whose smarthost is `relay`.
+    pub(crate) fn new(options: &Options, relay: SocketAddr) -> Result<Self, Failure> {
+        let dir = tempfile::Builder::new().prefix("listmill-bench-").tempdir_in(&options.dir)?;
+        let text = format!(
+            "[site]\ndomains = [\"lists.example.org\"]\nadmins = [\"postmaster@example.org\"]\ndata = \"data\"\n\n\
+             [inbound]\nlisten = [\"lmtp://127.0.0.1:0\"]\n\n\
+             [outbound]\nrelay = \"smtp://{relay}\"\nconnections = {}\n",
+            options.connections
+        );
+        fs::write(dir.path().join("listmill.toml"), text)?;
+        Ok(Site { dir, program: options.program.clone() })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("-c").arg(self.dir.path().join("listmill.toml")).args(arguments);
+        command
+    }
+
+    /// What a command prints; fails with what it says when it fails.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<String, Failure> {
+        let output = self.command(arguments).output()?;
+        if !output.status.success() {
+            return Err(format!(
+                "listmill {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            )
+            .into());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// The list that takes posts from everybody.
+    pub(crate) fn create_list(&self) -> Result<(), Failure> {
+        self.ask(&["list", "create", LIST, "--owner", "owner@example.org", "--set", "nonmember_action=accept"])?;
+        Ok(())
+    }
+
+    /// Imports members 0 to `members`; says how long it took, and the peak memory of the command in KiB.
+    pub(crate) fn import(&self, members: usize) -> Result<(Duration, u64), Failure> {
+        let path = self.dir.path().join("members.txt");
+        let mut file = std::io::BufWriter::new(File::create(&path)?);
+        for number in 0..members {
+            writeln!(file, "{}", member(number))?;
+        }
+        file.into_inner()?.sync_all()?;
+        let begun = Instant::now();
+        let mut command = self.command(&["member", "import", LIST, &path.to_string_lossy()]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let (id, mut peak) = (child.id(), 0);
+        let (done, ended) = mpsc::channel();
+        std::thread::spawn(move || done.send(child.wait_with_output()));
+        // The kernel forgets the peak with the process, so it is asked for as long as that lives.
+        let output = loop {
+            match ended.recv_timeout(Duration::from_millis(5)) {
+                Err(mpsc::RecvTimeoutError::Timeout) => peak = peak_kib(id).unwrap_or(peak),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err("the import could not be waited for".into()),
+                Ok(output) => break output?,
+            }
+        };
+        if !output.status.success() {
+            return Err(format!("member import: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
+        }
+        Ok((begun.elapsed(), peak))
+    }
+
+    /// Starts `listmill run`; returns when it serves.
+    pub(crate) fn serve(&self) -> Result<Serving<'_>, Failure> {
+        let log = File::create(self.dir.path().join("run.log"))?;
+        let mut child = self.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn()?;
+        let (begun, socket) = (Instant::now(), self.dir.path().join("data/control.sock"));
+        while UnixStream::connect(&socket).is_err() {
+            let ended = child.try_wait()?;
+            if ended.is_some() || begun.elapsed() > PATIENCE {
+                child.kill().ok();
+                return Err(format!("`listmill run` does not serve: {}", self.log()).into());
+            }
+            std::thread::yield_now();
+        }
+        let mut serving = Serving { site: self, child, lmtp: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let status: Value = serde_json::from_str(&self.ask(&["status", "--json"])?)?;
+        let listen = status["running"]["listen"][0].as_str().ok_or("status does not say where it listens")?;
+        serving.lmtp = listen.trim_start_matches("lmtp://").parse()?;
+        Ok(serving)
+    }
+
+    fn log(&self) -> String {
+        let log = fs::read_to_string(self.dir.path().join("run.log")).unwrap_or_default();
+        log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// `listmill run`, serving. It is killed when dropped; [`stop`](Serving::stop) is the polite way.
+pub(crate) struct Serving<'a> {
+    site: &'a Site,
+    child: Child,
+    /// Where it takes mail.
+    pub(crate) lmtp: SocketAddr,
+}
+
+impl Serving<'_> {
+    /// CPU time that it has used.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which may hold anything, in parentheses: utime and stime are the 14th and 15th field of all.
+        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/PID/stat has another form")?;
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
+        // USER_HZ is 100 on Linux.
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// The most memory that it ever had, in KiB.
+    pub(crate) fn peak_kib(&self) -> Result<u64, Failure> {
+        peak_kib(self.child.id()).ok_or_else(|| "the serving process is gone".into())
+    }
+
+    /// What the queues look like, for a failure.
+    pub(crate) fn queues(&self) -> String {
+        format!("{}\n{}", self.site.ask(&["queue", "ls"]).unwrap_or_default(), self.site.log())
+    }
+
+    /// Fails when anything was set aside.
+    pub(crate) fn check_queues(&self) -> Result<(), Failure> {
+        let queues: Value = serde_json::from_str(&self.site.ask(&["queue", "ls", "--json"])?)?;
+        let aside =
+            |queue: &Value| ["shunted", "corrupt", "deferred"].iter().any(|state| queue[*state].as_u64() != Some(0));
+        if queues.as_array().ok_or("queue ls --json gives an array")?.iter().any(aside) {
+            return Err(format!("something was set aside or put off:\n{}", self.queues()).into());
+        }
+        Ok(())
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<(), Failure> {
+        let id = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+            .ok_or("a process has an id")?;
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        let status = self.child.wait()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("`listmill run` ended with {status}: {}", self.site.log()).into())
+        }
+    }
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        // It may have ended already, which is as good.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn peak_kib(id: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
+}
