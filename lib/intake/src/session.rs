@@ -238,6 +238,7 @@ impl Session {
             return Ok(());
         };
         self.wire.say(&Reply::plain(354, &["send the message, then a line with one dot".to_owned()]));
+        self.wire.flush().await?;
         let arrived = self.receive(DataReader::new(keep), share).await?;
         let close = !arrived.ended;
         for reply in transaction.finish(&self.service, self.client.clone(), arrived, replies).await {
@@ -300,3 +301,6 @@ async fn max_size(service: &Service, address: &str) -> Result<u64, Reply> {
         None => Err(Reply::unavailable()),
     }
 }
+
+#[cfg(test)]
+mod tests;
