@@ -1,19 +1,37 @@
 //! Carries a delivery plan out over a few connections that are kept.
+//!
+//! The transactions of a plan are spread over as many connections as there are. What can go wrong with a connection, and what it
+//! means:
+//!
+//! | | |
+//! | --- | --- |
+//! | there is none, or no TLS, or no login | the other connections go on with the rest; when there is no other, every recipient that is left has the code 0 and 4.4.1 |
+//! | it was kept, and the next host closed it meanwhile, with a 421 or without | the transaction goes to another connection: nothing of it had begun |
+//! | it breaks in the middle | the recipients of that transaction have the code 0 and 4.4.2, or the 421; the rest goes on over new connections, unless as many as there are and three more have broken in a row |
+//! | it breaks between the final dot and the reply | the same, although the message may have been delivered: they wait and are sent to again, one copy too many at most (RFC 1047, R21 of specs/standards.md) |
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use listmill_core::DeliveryPlan;
 use listmill_queue_format::{Entry, Outcome};
+use tokio::task::JoinSet;
+use tracing::Instrument;
 
-use crate::{Ledger, LedgerError, RelayUrl, Timeouts};
+use crate::connection::NextHost;
+use crate::job::Job;
+use crate::pool::Pool;
+use crate::{Ledger, LedgerError, Relay, RelayUrl, Reply, Timeouts};
 
 /// Sends entries to the next host. One per process; deliveries of several entries may run at once and share the connections.
 #[derive(Debug)]
 pub struct Deliverer {
+    pool: Arc<Pool>,
+    connections: usize,
     ledger: Ledger,
 }
 
-/// The relay cannot be set up as configured.
+/// The relay cannot be set up as configured, or cannot be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("the relay cannot be used: {reason}")]
 pub struct SetupError {
@@ -38,7 +56,7 @@ impl Deliverer {
     /// `ca_file`: certificates in PEM that are trusted besides the system's.
     ///
     /// # Errors
-    /// The certificates cannot be read.
+    /// The certificates cannot be read, or the maildir cannot be made.
     pub fn new(
         relay: RelayUrl,
         connections: usize,
@@ -47,17 +65,29 @@ impl Deliverer {
         ca_file: Option<PathBuf>,
         ledger: Ledger,
     ) -> Result<Deliverer, SetupError> {
-        let _ = (relay, connections, helo, timeouts, ca_file);
-        Ok(Deliverer { ledger })
+        let connections = connections.max(1);
+        let next_host = NextHost::new(relay, helo, timeouts, ca_file)?;
+        Ok(Deliverer { pool: Arc::new(Pool::new(next_host, connections, timeouts.idle)), connections, ledger })
     }
 
-    /// Sends the transactions of `plan`: every recipient in it once, with its outcome, in any order.
+    /// Sends the transactions of `plan`: every recipient in it once, with its outcome, in any order. Those that the ledger
+    /// knows from before a kill are not sent to again.
     ///
     /// # Errors
     /// See [`DeliveryError`].
     pub async fn deliver(&self, entry: &Entry, plan: &DeliveryPlan) -> Result<Vec<(usize, Outcome)>, DeliveryError> {
-        let _ = plan;
-        Ok(self.ledger.begin(entry)?)
+        let page = self.ledger.begin(entry)?;
+        let job = Arc::new(Job::new(entry, plan, self.ledger.clone(), page, self.connections));
+        let mut lanes = JoinSet::new();
+        for _ in 0..self.connections.min(job.left()) {
+            lanes.spawn(lane(Arc::clone(&self.pool), Arc::clone(&job)).in_current_span());
+        }
+        while let Some(ended) = lanes.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(entry = %entry.id, %error, "a connection's task failed");
+            }
+        }
+        if self.pool.is_stopping() && job.left() > 0 { Err(DeliveryError::Stopped) } else { Ok(job.outcomes(plan)) }
     }
 
     /// The ledger that this deliverer writes.
@@ -66,16 +96,62 @@ impl Deliverer {
     }
 
     /// Begins no more transactions: running deliveries end with [`DeliveryError::Stopped`] after the transactions in flight.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.pool.stop();
+    }
 
     /// Closes the idle connections with QUIT.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
 
-    /// Connects, greets and leaves again: for `listmill check`.
+    /// Connects, greets, logs in and leaves again: for `listmill check`.
     ///
     /// # Errors
     /// What stands in the way.
     pub async fn check(&self) -> Result<(), SetupError> {
+        let connection = self.pool.connect().await.map_err(|reply| SetupError { reason: reply.text })?;
+        connection.quit().await;
         Ok(())
+    }
+}
+
+/// Works on a job, one transaction after the other, each in its turn.
+async fn lane(pool: Arc<Pool>, job: Arc<Job>) {
+    loop {
+        let _turn = pool.turn().await;
+        if pool.is_stopping() || one(&pool, &job).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// One transaction; none when there is no other, or no connection for it.
+async fn one(pool: &Arc<Pool>, job: &Job) -> Option<()> {
+    let work = job.next()?;
+    loop {
+        let mut lease = match pool.take().await {
+            Ok(lease) => lease,
+            Err(why) => {
+                job.put_back(work);
+                job.no_connection(why);
+                return None;
+            }
+        };
+        let replies = match lease.connection.transact(&job.outgoing(&work)).await {
+            Ok(replies) => replies,
+            Err(_) if lease.is_used => continue,
+            Err(broken) => vec![broken.reply; job.outgoing(&work).recipients.len()],
+        };
+        let is_broken = lease.connection.is_broken();
+        let why = is_broken.then(|| replies.last().cloned()).flatten();
+        job.record(&work, replies);
+        if is_broken {
+            job.broke(why.unwrap_or_else(|| Reply::none("4.4.2", "the connection broke")));
+        } else {
+            job.went_well();
+            pool.keep(lease);
+        }
+        return Some(());
     }
 }

@@ -13,14 +13,23 @@
 //! 4. `ledger.finish(entry.id)`.
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "an effects crate: sockets, files, clock")]
 
+mod addresses;
+mod connection;
+mod content;
 mod deliverer;
+mod job;
 mod ledger;
+mod maildir;
+mod pool;
 mod relay;
+mod reply;
+mod smtp;
 mod timeouts;
 mod url;
 
 pub use deliverer::{Deliverer, DeliveryError, SetupError};
 pub use ledger::{Ledger, LedgerError};
-pub use relay::{Broken, Outgoing, Relay, Reply, When};
+pub use relay::{Broken, Outgoing, Relay};
+pub use reply::Reply;
 pub use timeouts::Timeouts;
 pub use url::{Host, Login, RelayUrl, RelayUrlError};

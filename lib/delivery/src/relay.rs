@@ -1,8 +1,11 @@
-//! One connection to the next host: the small interface that everything behind it can be replaced at.
+//! One connection to the next host: the small interface at which everything behind it can be replaced.
 
 use std::future::Future;
 
-/// One mail transaction as it leaves (RFC 5321 §3.3), ready for the wire: every line ends with CRLF, no bare CR or LF.
+use crate::Reply;
+
+/// One mail transaction as it leaves (RFC 5321 §3.3), ready for the wire: prefix and message are whole lines that end with
+/// CRLF, and have no bare CR or LF.
 #[derive(Debug, Clone, Copy)]
 pub struct Outgoing<'a> {
     /// MAIL FROM; empty for the null reverse-path.
@@ -19,47 +22,34 @@ pub struct Outgoing<'a> {
     pub eight_bit: bool,
 }
 
-/// The final reply about one recipient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Reply code (RFC 5321 §4.2); 0 where no reply came.
-    pub code: u16,
-    /// Enhanced status code (RFC 3463): the server's, or `X.0.0` of the code's class.
-    pub status: String,
-    /// The text of the reply, its lines joined by a space.
-    pub text: String,
+impl Outgoing<'_> {
+    /// The same reply for every recipient.
+    pub(crate) fn all(&self, reply: &Reply) -> Vec<Reply> {
+        vec![reply.clone(); self.recipients.len()]
+    }
 }
 
-/// How far a transaction was when its connection broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// The server had not answered MAIL: the transaction may be sent again on another connection.
-    BeforeMail,
-    /// MAIL was accepted and the final dot not yet written: nobody got the message.
-    BeforeDot,
-    /// The final dot was on its way: the server may have taken the message (RFC 1047).
-    AfterDot,
-}
-
-/// The connection cannot be used any more, and the transaction has no reply.
+/// The transaction did not begin: nobody has been asked for, and it may be sent on another connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the connection broke: {reason}")]
+#[error("the connection broke: {}", reply.in_one_line())]
 pub struct Broken {
-    /// How far the transaction was.
-    pub when: When,
-    /// What happened.
-    pub reason: String,
-    /// The reply that ended it, a 421 (RFC 5321 §3.8), where there was one.
-    pub reply: Option<Reply>,
+    /// The reply that ended the connection, a 421 (RFC 5321 §3.8), or what happened to it, with the code 0.
+    pub reply: Reply,
 }
 
 /// One connection to the next host.
 pub trait Relay: Send {
     /// One transaction: a reply for each recipient, in their order.
     ///
+    /// A connection that breaks in the middle still gives a reply for each recipient: those whose final reply was read
+    /// have it, the others have the code 0 and 4.4.2.
+    ///
     /// # Errors
-    /// [`Broken`] when the connection is gone; it must not be used again.
+    /// [`Broken`] when the transaction did not even begin.
     fn transact(&mut self, outgoing: &Outgoing<'_>) -> impl Future<Output = Result<Vec<Reply>, Broken>> + Send;
+
+    /// The connection is gone, or will not do another transaction.
+    fn is_broken(&self) -> bool;
 
     /// Says goodbye; bounded in time, and nothing can go wrong.
     fn quit(self) -> impl Future<Output = ()> + Send;

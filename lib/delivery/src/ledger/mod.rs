@@ -1,0 +1,243 @@
+//! The ledger: which recipients of an entry have had their final reply, across a kill of this process.
+//!
+//! ```text
+//! DIR/<entry id>    a page: one line of JSON for each recipient with an outcome, appended when its final reply was read
+//! DIR/finished      the ids of entries that were released, one a line; finished.old before it; finished.lock beside it
+//! ```
+//!
+//! A line reaches the kernel with one write(2) before the connection's next transaction begins, so it survives a kill. About once a
+//! second what was written is synced to the disk, so it survives a loss of power but for that second.
+//!
+//! | killed … | at the next start | sent twice at most |
+//! | --- | --- | --- |
+//! | before the plan is carried out | there is an empty page or none: all are sent to | nobody |
+//! | during a transaction, before its final reply is read | its recipients have no line: they are sent to again | the recipients of the transactions in flight: at most `connections` transactions |
+//! | after the reply, before the line is written | the same | the same |
+//! | in the middle of writing lines | a line without its end is no line | the same |
+//! | after the line | they are skipped, and reported to `settle` with the outcome in the line | nobody |
+//! | after all transactions, before `settle`'s entries are written and the entry is released | all outcomes are in the page: `settle` derives the same entries under the same ids | nobody |
+//! | after the release, before [`Ledger::finish`] | the page is left over; if an upstream runner that was killed writes the entry again, its page says that all is done. Swept after 30 days | nobody |
+//! | in `finish`, between the id in `finished` and the page's removal | both say it | nobody |
+//! | power loss | as above, but lines and ids of the last second may be missing | the deliveries of that second |
+//!
+//! The id goes to the disk in `finished` before its page is removed, also across a loss of power. An outcome that could not be
+//! written (the disk is full) is kept in this process, and written when the entry is begun again.
+//!
+//! Lines name a recipient by its place and its address, so that a page is never taken for another distribution list.
+
+mod finished;
+mod page;
+mod sync;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use listmill_queue_format::{Entry, EntryId, Outcome};
+
+use finished::Finished;
+pub(crate) use page::Page;
+use sync::Syncer;
+
+/// How old a page is when it is taken for a leftover. Far above the five days that an entry may take, for queues that are paused.
+const LEFTOVER: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Outcomes that could not be written.
+type Unwritten = HashMap<EntryId, Vec<(usize, Outcome)>>;
+
+/// A ledger in a directory; several processes may share it, each with its own entries. A clone is the same ledger.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    dir: PathBuf,
+    finished: Arc<Finished>,
+    syncer: Arc<Syncer>,
+    unwritten: Arc<Mutex<Unwritten>>,
+}
+
+/// The ledger cannot be read or written: give the entry back and try again later.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger {path} cannot be {what}: {source}")]
+pub struct LedgerError {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// "opened", "read", "written", …
+    pub what: &'static str,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl LedgerError {
+    pub(crate) fn new(path: &Path, what: &'static str) -> impl Fn(io::Error) -> LedgerError {
+        let path = path.to_owned();
+        move |source| LedgerError { path: path.clone(), what, source }
+    }
+}
+
+impl Ledger {
+    /// The ledger in this directory, which is made when it is not there.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written.
+    pub fn open(dir: &Path) -> Result<Ledger, LedgerError> {
+        std::fs::create_dir_all(dir).map_err(LedgerError::new(dir, "made"))?;
+        sweep(dir);
+        let finished = Arc::new(Finished::open(dir)?);
+        let syncer = Arc::new(Syncer::start(dir, Arc::clone(&finished))?);
+        Ok(Ledger { dir: dir.to_owned(), finished, syncer, unwritten: Arc::default() })
+    }
+
+    /// Begins an entry, or takes up one that a killed process had begun.
+    ///
+    /// # Errors
+    /// The page cannot be opened, read or written; nothing may be sent then.
+    pub(crate) fn begin(&self, entry: &Entry) -> Result<Page, LedgerError> {
+        let mut page = Page::open(self.path(entry.id), entry)?;
+        let unwritten = self.unwritten().remove(&entry.id).unwrap_or_default();
+        if let Err(error) = page.write(&unwritten) {
+            self.unwritten().insert(entry.id, unwritten);
+            return Err(error);
+        }
+        Ok(page)
+    }
+
+    /// Writes outcomes down, right after the final reply was read. When they cannot be written this process still knows them.
+    pub(crate) fn record(&self, page: &mut Page, outcomes: &[(usize, Outcome)]) {
+        match page.write(outcomes) {
+            Ok(()) => self.syncer.dirty(page.id(), page.file()),
+            Err(error) => {
+                tracing::error!(entry = %page.id(), %error, "a kill of this process would now deliver twice");
+                self.unwritten().entry(page.id()).or_default().extend_from_slice(outcomes);
+            }
+        }
+    }
+
+    /// Remembers that an entry is finished, and forgets its outcomes; for after its release.
+    pub fn finish(&self, id: EntryId) {
+        self.unwritten().remove(&id);
+        match self.finished.add(id) {
+            Ok(()) => self.syncer.finished(id, self.path(id)),
+            // The page stays, and says the same.
+            Err(error) => tracing::warn!(entry = %id, %error, "the entry cannot be marked as finished"),
+        }
+    }
+
+    /// Was this entry finished before? One of the last 50,000 is known for sure.
+    pub fn was_finished(&self, id: EntryId) -> bool {
+        self.finished.contains(id)
+    }
+
+    fn path(&self, id: EntryId) -> PathBuf {
+        self.dir.join(id.to_string())
+    }
+
+    fn unwritten(&self) -> std::sync::MutexGuard<'_, Unwritten> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Removes the pages that a kill between release and `finish` has left over. What cannot be removed stays: it does no harm.
+fn sweep(dir: &Path) {
+    let now = SystemTime::now();
+    for file in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_page = file.file_name().to_str().is_some_and(|name| name.parse::<EntryId>().is_ok());
+        let modified = file.metadata().and_then(|data| data.modified());
+        let age = modified.ok().and_then(|then| now.duration_since(then).ok()).unwrap_or_default();
+        if is_page && age > LEFTOVER {
+            let _ = std::fs::remove_file(file.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use listmill_queue_format::{Envelope, Recipient, Timestamp};
+
+    fn entry(chance: u8, recipients: usize) -> Entry {
+        let id = EntryId::fresh(Timestamp::UNIX_EPOCH, [chance; 10]);
+        let mut entry = Entry::arrived(id, Timestamp::UNIX_EPOCH, Envelope::default(), b"x".as_slice().into());
+        let recipient = |n| Recipient { address: format!("r{n}@example.net"), ..Recipient::default() };
+        entry.recipients = (0..recipients).map(recipient).collect();
+        entry
+    }
+
+    fn outcome(code: u16) -> Outcome {
+        let (at, text) = (Timestamp::UNIX_EPOCH, "text with \n in it".to_owned());
+        Outcome { at, code, status: "2.0.0".to_owned(), text, other: Default::default() }
+    }
+
+    fn places(page: &Page) -> Vec<usize> {
+        page.done().keys().copied().collect()
+    }
+
+    #[test]
+    fn another_process_takes_up_where_the_first_was_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = entry(1, 5);
+        let first = Ledger::open(dir.path()).unwrap();
+        let mut page = first.begin(&entry).unwrap();
+        assert_eq!(places(&page), [0_usize; 0]);
+        first.record(&mut page, &[(3, outcome(250)), (0, outcome(450))]);
+        let second = Ledger::open(dir.path()).unwrap();
+        let page = second.begin(&entry).unwrap();
+        assert_eq!(places(&page), [0, 3]);
+        assert_eq!(page.done().get(&0), Some(&outcome(450)));
+    }
+
+    #[test]
+    fn a_torn_line_is_no_line_and_does_no_harm_to_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = entry(2, 5);
+        let ledger = Ledger::open(dir.path()).unwrap();
+        ledger.record(&mut ledger.begin(&entry).unwrap(), &[(0, outcome(250)), (1, outcome(250))]);
+        let path = dir.path().join(entry.id.to_string());
+        let whole = std::fs::read(&path).unwrap();
+        let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        for size in 0..whole.len() {
+            std::fs::write(&path, &whole[..size]).unwrap();
+            let mut page = ledger.begin(&entry).unwrap();
+            assert_eq!(places(&page), if size < first { vec![] } else { vec![0] }, "{size} bytes");
+            ledger.record(&mut page, &[(4, outcome(250))]);
+            assert_eq!(places(&ledger.begin(&entry).unwrap()), if size < first { vec![4] } else { vec![0, 4] });
+        }
+    }
+
+    #[test]
+    fn a_page_is_not_taken_for_another_distribution_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut entry = entry(3, 4);
+        let ledger = Ledger::open(dir.path()).unwrap();
+        ledger.record(&mut ledger.begin(&entry).unwrap(), &[(0, outcome(250)), (1, outcome(250))]);
+        entry.recipients.remove(0);
+        assert_eq!(places(&ledger.begin(&entry).unwrap()), [0], "r1 moved up, r0 is gone");
+    }
+
+    #[test]
+    fn a_finished_entry_is_known_to_every_process_and_its_page_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = entry(4, 1);
+        let (first, second) = (Ledger::open(dir.path()).unwrap(), Ledger::open(dir.path()).unwrap());
+        first.record(&mut first.begin(&entry).unwrap(), &[(0, outcome(250))]);
+        assert!(!second.was_finished(entry.id));
+        first.finish(entry.id);
+        assert!(first.was_finished(entry.id) && second.was_finished(entry.id));
+        drop(first);
+        assert!(!dir.path().join(entry.id.to_string()).exists(), "removed at the latest when the ledger is closed");
+        assert!(Ledger::open(dir.path()).unwrap().was_finished(entry.id));
+    }
+
+    #[test]
+    fn outcomes_that_could_not_be_written_are_written_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = entry(5, 3);
+        let ledger = Ledger::open(dir.path()).unwrap();
+        let mut page = ledger.begin(&entry).unwrap();
+        page.fail_from_now_on();
+        ledger.record(&mut page, &[(2, outcome(250))]);
+        assert_eq!(std::fs::read(dir.path().join(entry.id.to_string())).unwrap(), b"");
+        assert_eq!(places(&ledger.begin(&entry).unwrap()), [2]);
+        assert_eq!(places(&Ledger::open(dir.path()).unwrap().begin(&entry).unwrap()), [2]);
+    }
+}

@@ -1,0 +1,57 @@
+//! What the next host offers: the lines of its reply to EHLO (RFC 5321 §4.1.1.1).
+
+/// The extensions that we make use of. lettre knows some of them and not their case-insensitive spelling (RFC 5321 §2.4).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Offers {
+    /// SIZE (RFC 1870).
+    pub(crate) size: bool,
+    /// 8BITMIME (RFC 6152).
+    pub(crate) eight_bit: bool,
+    /// SMTPUTF8 (RFC 6531).
+    pub(crate) smtputf8: bool,
+    /// STARTTLS (RFC 3207).
+    pub(crate) starttls: bool,
+    /// AUTH PLAIN (RFC 4616).
+    pub(crate) auth_plain: bool,
+    /// AUTH LOGIN, which never became a standard and is all that some relays offer.
+    pub(crate) auth_login: bool,
+}
+
+impl Offers {
+    /// What these lines offer; the first one is the host's name.
+    pub(crate) fn of(lines: &[String]) -> Offers {
+        let mut offers = Offers::default();
+        for line in lines.iter().skip(1) {
+            let line = line.to_ascii_uppercase();
+            // "AUTH=PLAIN" is how drafts of RFC 2554 had it.
+            let mut words = line.split([' ', '=']).filter(|word| !word.is_empty());
+            match words.next() {
+                Some("SIZE") => offers.size = true,
+                Some("8BITMIME") => offers.eight_bit = true,
+                Some("SMTPUTF8") => offers.smtputf8 = true,
+                Some("STARTTLS") => offers.starttls = true,
+                Some("AUTH") => {
+                    let mechanisms: Vec<&str> = words.collect();
+                    offers.auth_plain |= mechanisms.contains(&"PLAIN");
+                    offers.auth_login |= mechanisms.contains(&"LOGIN");
+                }
+                _ => {}
+            }
+        }
+        offers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_are_read_in_any_case() {
+        let lines = ["8BITMIME", "size 1000", "SmtpUtf8", "AUTH CRAM-MD5 LOGIN", "AUTH=PLAIN"].map(str::to_owned);
+        let offers = Offers::of(&lines);
+        assert!(offers.size && offers.smtputf8 && offers.auth_login && offers.auth_plain);
+        assert!(!offers.eight_bit, "the first line is a name");
+        assert!(!offers.starttls);
+    }
+}

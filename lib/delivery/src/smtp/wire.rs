@@ -1,0 +1,254 @@
+//! The wire: the stream that lettre's connection reads from and writes to.
+//!
+//! It stands between lettre and the socket because a next host may be broken or hostile, and because of what lettre's
+//! connection leaves open:
+//!
+//! * **time**: a reply has so long from the last write on, a block so long to be taken; lettre waits for ever.
+//! * **bounds**: lettre reads a reply line of any length. Here a line, and the lines of a reply, have a limit.
+//! * **replies as they are**: other bytes than UTF-8, a bare LF, a code without text, and codes as 571 are errors to lettre. Here
+//!   they are replies; what is handed on is a form that lettre reads, what we report is what was said.
+//! * **nothing ahead of time**: lines are handed on one at a time, so that what a man in the middle sends behind the
+//!   reply to STARTTLS stays here, is seen, and ends the connection (RFC 3207 §4.2, CVE-2021-38371).
+//! * **few packets**: what is written waits until lettre asks for the reply, so that a message leaves together with its final dot.
+//! * **LMTP**: lettre greets with EHLO; for LMTP (RFC 2033 §4.1) it becomes LHLO.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use lettre::transport::smtp::client::AsyncTokioStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+use tokio_rustls::client::TlsStream;
+
+use super::wire_reply::{ReplyReader, Said};
+
+/// What is written waits up to this many bytes.
+const MAX_WAITING: usize = 128 * 1024;
+
+/// The socket, encrypted or not.
+pub(crate) enum Link {
+    /// As it is.
+    Plain(TcpStream),
+    /// Within TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// Between the two.
+    Gone,
+}
+
+/// The state behind a [`Wire`].
+struct State {
+    link: Link,
+    peer: SocketAddr,
+    waiting: Vec<u8>,
+    written: usize,
+    replies: ReplyReader,
+    /// How long the next reply may take, from its first poll on.
+    patience: Duration,
+    /// How long a write may stand still.
+    block: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    lmtp: bool,
+}
+
+/// A handle on the wire: lettre has one, the conversation another.
+#[derive(Clone)]
+pub(crate) struct Wire(Arc<Mutex<State>>);
+
+impl Wire {
+    /// A wire over this link.
+    pub(crate) fn new(link: Link, peer: SocketAddr, block: Duration, lmtp: bool) -> Wire {
+        Wire(Arc::new(Mutex::new(State {
+            link,
+            peer,
+            waiting: Vec::new(),
+            written: 0,
+            replies: ReplyReader::default(),
+            patience: block,
+            block,
+            timer: None,
+            lmtp,
+        })))
+    }
+
+    /// How long the next reply may take.
+    pub(crate) fn set_patience(&self, patience: Duration) {
+        self.state().patience = patience;
+    }
+
+    /// The last whole reply, as it was said.
+    pub(crate) fn last_reply(&self) -> Option<Said> {
+        self.state().replies.last()
+    }
+
+    /// All that was written has gone out.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.state().waiting.is_empty()
+    }
+
+    /// Takes the socket for the TLS handshake; none when the next host has said more than it was asked.
+    pub(crate) fn take_plain(&self) -> Option<TcpStream> {
+        let mut state = self.state();
+        if !state.replies.is_drained() {
+            return None;
+        }
+        match std::mem::replace(&mut state.link, Link::Gone) {
+            Link::Plain(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// Goes on over this link.
+    pub(crate) fn put(&self, link: Link) {
+        self.state().link = link;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.waiting.len() {
+            let rest = &self.waiting[self.written..];
+            match self.link.poll_write(cx, rest) {
+                Poll::Pending => return self.poll_late(cx, self.block, "the next host takes no more data"),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => {
+                    self.written += count;
+                    self.timer = None;
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            }
+        }
+        match self.link.poll_flush(cx) {
+            Poll::Pending => return self.poll_late(cx, self.block, "the next host takes no more data"),
+            Poll::Ready(done) => done?,
+        }
+        if self.written > 0 {
+            self.waiting.clear();
+            self.written = 0;
+            self.timer = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_line(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.replies.hand_on(out)? {
+                if self.replies.is_between() {
+                    self.timer = None;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            let mut bytes = [0_u8; 4096];
+            let mut read = ReadBuf::new(&mut bytes);
+            match self.link.poll_read(cx, &mut read) {
+                Poll::Pending => return self.poll_late(cx, self.patience, "no reply in time"),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(())) if read.filled().is_empty() => {
+                    return Poll::Ready(Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the next host closed the connection",
+                    )));
+                }
+                Poll::Ready(Ok(())) => self.replies.take(read.filled()),
+            }
+        }
+    }
+
+    /// Waits, but not for ever.
+    fn poll_late(&mut self, cx: &mut Context<'_>, limit: Duration, what: &'static str) -> Poll<io::Result<()>> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, format!("{what} ({} s)", limit.as_secs()))))
+    }
+}
+
+impl Link {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Link::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Link::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Link::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Link::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Link::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Link::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Link::Plain(socket) => Pin::new(socket).poll_read(cx, out),
+            Link::Tls(stream) => Pin::new(stream).poll_read(cx, out),
+            Link::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Link::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Link::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Link::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.state();
+        ready!(state.poll_out(cx))?;
+        state.poll_line(cx, out)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        if state.waiting.len() >= MAX_WAITING {
+            ready!(state.poll_out(cx))?;
+        }
+        state.timer = None;
+        let greeting = state.lmtp && bytes.starts_with(b"EHLO ");
+        state.lmtp &= !greeting;
+        state.waiting.extend_from_slice(bytes);
+        if greeting {
+            let at = state.waiting.len() - bytes.len();
+            state.waiting[at] = b'L';
+            state.waiting[at + 1] = b'H';
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    /// What was written goes out when the reply is asked for.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.state().link.poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for Wire {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.state().peer)
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("peer", &self.state().peer).finish_non_exhaustive()
+    }
+}
