@@ -2,14 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use listmill_core::settings::Cascade;
 
 use crate::control::RemoteStore;
 use crate::{OpenError, SledStore, Store};
 
+/// So long a store is tried that somebody owns who does not answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// A store that was opened: owned by this process, or asked for over the owner's control socket.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Opened {
     /// This process owns the store; nobody else can, until it is dropped.
     Own(Arc<SledStore>),
@@ -34,6 +40,20 @@ impl Opened {
 /// # Errors
 /// [`OpenError::Silent`] when another process owns the store and does not answer; the other kinds as [`SledStore::open`].
 pub fn open(path: &Path, socket: &Path, cascade: Cascade) -> Result<Opened, OpenError> {
-    let _ = socket;
-    SledStore::open(path, cascade).map(|store| Opened::Own(Arc::new(store)))
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match SledStore::open(path, cascade.clone()) {
+            Err(OpenError::Owned { .. }) => {}
+            opened => return opened.map(|store| Opened::Own(Arc::new(store))),
+        }
+        // The owner may be about to listen, or about to leave; then the next try finds the socket, or the store free.
+        let reason = match RemoteStore::connect(socket) {
+            Ok(store) => return Ok(Opened::Remote(Arc::new(store))),
+            Err(error) => error.to_string(),
+        };
+        if Instant::now() > deadline {
+            return Err(OpenError::Silent { path: path.to_owned(), socket: socket.to_owned(), reason });
+        }
+        thread::sleep(PAUSE);
+    }
 }

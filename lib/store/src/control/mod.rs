@@ -1,5 +1,7 @@
 //! The owner's control socket: how administration commands work while another process owns the store.
 
+mod answers;
+mod protocol;
 mod remote;
 mod server;
 

@@ -1,19 +1,34 @@
 //! The other processes' side.
 
-use std::io;
+use std::borrow::Cow::Borrowed;
+use std::io::{self, BufReader};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use listmill_core::{
     Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, HeldId, HeldPost, List, ListAddress, Member,
     MessageFile, Role, SigningKeys, StoreView, Unavailable,
 };
 use listmill_queue_format::EntryId;
+use serde::de::DeserializeOwned;
 
+use super::protocol::{self, Answer, Request};
 use crate::{Store, StoreFigures};
 
+/// An owner that says nothing for so long is stuck.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A store that another process owns.
+///
+/// A lost connection is made anew once for each question, so the owner may restart between two. To repeat a batch is harmless:
+/// its id tells the owner.
+#[derive(Debug)]
 pub struct RemoteStore {
-    _socket: PathBuf,
+    socket: PathBuf,
+    /// Connections that nobody uses at the moment; each thread that asks has its own.
+    idle: Mutex<Vec<UnixStream>>,
 }
 
 impl RemoteStore {
@@ -22,7 +37,10 @@ impl RemoteStore {
     /// # Errors
     /// Nobody listens at `socket`.
     pub fn connect(socket: &Path) -> io::Result<RemoteStore> {
-        Ok(RemoteStore { _socket: socket.to_owned() })
+        let store = RemoteStore { socket: socket.to_owned(), idle: Mutex::default() };
+        let connection = store.dial()?;
+        store.idle().push(connection);
+        Ok(store)
     }
 
     /// What the owner says of itself: the answer of the [`StatusSource`](super::StatusSource).
@@ -30,64 +48,145 @@ impl RemoteStore {
     /// # Errors
     /// The owner does not answer.
     pub fn status(&self) -> Result<serde_json::Value, Unavailable> {
-        not_yet()
+        self.view(&Request::Status)
+    }
+
+    fn view<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Unavailable> {
+        self.ask(request).map_err(|error| match error {
+            CommitError::Unavailable(reason) => Unavailable { reason },
+            CommitError::Refused(refusal) => Unavailable { reason: refusal.to_string() },
+        })
+    }
+
+    fn ask<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, CommitError> {
+        let line = self.exchange(request).map_err(|error| {
+            let socket = self.socket.display();
+            CommitError::Unavailable(format!("the process that owns it does not answer at {socket}: {error}"))
+        })?;
+        match protocol::parse(&line) {
+            Ok(Answer::Done(value)) => Ok(value),
+            Ok(Answer::Refused(refusal)) => Err(CommitError::Refused(refusal)),
+            Ok(Answer::Unavailable(reason)) => Err(CommitError::Unavailable(reason)),
+            Ok(Answer::NotUnderstood(what)) => Err(other_release(&what)),
+            Err(error) => Err(other_release(&error)),
+        }
+    }
+
+    /// Sends a question and reads its answer, over a new connection where an idle one turns out to be dead.
+    fn exchange(&self, request: &Request<'_>) -> io::Result<Vec<u8>> {
+        let idle = self.idle().pop();
+        if let Some(connection) = idle {
+            match self.exchange_over(connection, request) {
+                Err(error) if !is_timeout(&error) => {}
+                answered => return answered,
+            }
+            // Those that lie beside a dead one are as old.
+            self.idle().clear();
+        }
+        self.exchange_over(self.dial()?, request)
+    }
+
+    fn exchange_over(&self, connection: UnixStream, request: &Request<'_>) -> io::Result<Vec<u8>> {
+        let sent = protocol::write_line(&mut &connection, request);
+        // Who was turned away finds the reason to be read, though nobody reads what it wrote.
+        match protocol::read_line(&mut BufReader::new(&connection)) {
+            Ok(Some(line)) => {
+                if sent.is_ok() {
+                    self.idle().push(connection);
+                }
+                Ok(line)
+            }
+            Ok(None) => Err(sent.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn dial(&self) -> io::Result<UnixStream> {
+        let connection = UnixStream::connect(&self.socket)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
+        connection.set_write_timeout(Some(PATIENCE))?;
+        Ok(connection)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<UnixStream>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn not_yet<T>() -> Result<T, Unavailable> {
-    Err(Unavailable { reason: "not written yet".to_owned() })
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+fn other_release(what: &str) -> CommitError {
+    CommitError::Unavailable(format!(
+        "the process that owns it and this one do not understand each other ({what}): is one of them an older release? Restart it"
+    ))
 }
 
 impl StoreView for RemoteStore {
-    fn list(&self, _: &ListAddress) -> Result<Option<List>, Unavailable> {
-        not_yet()
+    fn list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable> {
+        self.view(&Request::List { list: Borrowed(list) })
     }
-    fn lists(&self, _: Option<&ListAddress>, _: usize) -> Result<Vec<List>, Unavailable> {
-        not_yet()
+
+    fn lists(&self, after: Option<&ListAddress>, limit: usize) -> Result<Vec<List>, Unavailable> {
+        self.view(&Request::Lists { after: after.map(Borrowed), limit })
     }
-    fn member(&self, _: &ListAddress, _: &Address) -> Result<Option<Member>, Unavailable> {
-        not_yet()
+
+    fn member(&self, list: &ListAddress, address: &Address) -> Result<Option<Member>, Unavailable> {
+        self.view(&Request::Member { list: Borrowed(list), address: Borrowed(address) })
     }
-    fn roster(&self, _: &ListAddress, _: Option<&Address>, _: usize) -> Result<Vec<Member>, Unavailable> {
-        not_yet()
+
+    fn roster(&self, list: &ListAddress, after: Option<&Address>, limit: usize) -> Result<Vec<Member>, Unavailable> {
+        self.view(&Request::Roster { list: Borrowed(list), after: after.map(Borrowed), limit })
     }
-    fn member_count(&self, _: &ListAddress) -> Result<u64, Unavailable> {
-        not_yet()
+
+    fn member_count(&self, list: &ListAddress) -> Result<u64, Unavailable> {
+        self.view(&Request::MemberCount { list: Borrowed(list) })
     }
-    fn staff(&self, _: &ListAddress, _: Role) -> Result<Vec<Member>, Unavailable> {
-        not_yet()
+
+    fn staff(&self, list: &ListAddress, role: Role) -> Result<Vec<Member>, Unavailable> {
+        self.view(&Request::Staff { list: Borrowed(list), role: Borrowed(role.name()) })
     }
-    fn held(&self, _: &ListAddress, _: Option<HeldId>, _: usize) -> Result<Vec<HeldPost>, Unavailable> {
-        not_yet()
+
+    fn held(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        self.view(&Request::Held { list: Borrowed(list), after, limit })
     }
-    fn held_entry(&self, _: &ListAddress, _: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
-        not_yet()
+
+    fn held_entry(&self, list: &ListAddress, id: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
+        self.view(&Request::HeldEntry { list: Borrowed(list), id })
     }
-    fn banned(&self, _: &ListAddress, _: &Address) -> Result<Option<Ban>, Unavailable> {
-        not_yet()
+
+    fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
+        self.view(&Request::Banned { list: Borrowed(list), address: Borrowed(address) })
     }
-    fn bans(&self, _: &BanScope) -> Result<Vec<Ban>, Unavailable> {
-        not_yet()
+
+    fn bans(&self, scope: &BanScope) -> Result<Vec<Ban>, Unavailable> {
+        self.view(&Request::Bans { scope: Borrowed(scope) })
     }
+
     fn signing_keys(&self) -> Result<SigningKeys, Unavailable> {
-        not_yet()
+        self.view(&Request::SigningKeys)
     }
-    fn audit(&self, _: Option<u64>, _: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable> {
-        not_yet()
+
+    fn audit(&self, after: Option<u64>, limit: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable> {
+        self.view(&Request::Audit { after, limit })
     }
 }
 
 impl Store for RemoteStore {
-    fn commit(&self, _: &Commit) -> Result<Committed, CommitError> {
-        Ok(not_yet()?)
+    fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
+        self.ask(&Request::Commit { commit: Borrowed(commit) })
     }
-    fn outbox_done(&self, _: EntryId) -> Result<(), Unavailable> {
-        not_yet()
+
+    fn outbox_done(&self, id: EntryId) -> Result<(), Unavailable> {
+        self.view(&Request::OutboxDone { id })
     }
-    fn outbox(&self, _: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
-        not_yet()
+
+    fn outbox(&self, limit: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
+        self.view(&Request::Outbox { limit })
     }
+
     fn figures(&self) -> Result<StoreFigures, Unavailable> {
-        not_yet()
+        self.view(&Request::Figures)
     }
 }

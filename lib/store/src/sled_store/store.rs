@@ -1,9 +1,10 @@
 //! The store that callers hold: an engine that is replaced when it breaks.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use listmill_core::settings::Cascade;
@@ -103,7 +104,7 @@ impl SledStore {
         Ok(())
     }
 
-    fn broken(&self) -> std::sync::MutexGuard<'_, Option<Broken>> {
+    fn broken(&self) -> MutexGuard<'_, Option<Broken>> {
         self.broken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,6 +119,13 @@ impl SledStore {
             ),
         })?;
         Ok(List { address, created: record.created, own: record.own, settings })
+    }
+}
+
+impl fmt::Debug for SledStore {
+    /// Where it lies; what it holds, the signing keys above all, is not for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SledStore({})", self.dir.display())
     }
 }
 
