@@ -3,10 +3,8 @@
 //! Answering a person's mail too rarely costs a question to the owners; answering a program's mail is a loop, or mail to
 //! somebody who never wrote. So in doubt a message counts as automatic.
 
-use mail_parser::HeaderValue;
-use mail_parser::parsers::MessageStream;
-
 use crate::message::Message;
+use crate::mime::content_type;
 
 /// Fields that only a list manager adds (RFC 2369, RFC 2919, RFC 8058).
 const LIST_FIELDS: [&str; 8] = [
@@ -113,11 +111,7 @@ fn report(message: &Message<'_>) -> Option<String> {
     if message.raw("Return-Path").any(|value| value == "<>") {
         return Some("its Return-Path is empty".to_owned());
     }
-    let value = format!("{}\n", message.raw("Content-Type").next()?);
-    let HeaderValue::ContentType(found) = MessageStream::new(value.as_bytes()).parse_content_type() else {
-        return None;
-    };
-    let report = found.ctype() == "multipart" && found.subtype() == Some("report");
+    let report = content_type(message).is_some_and(|found| found.kind == "multipart/report");
     report.then(|| "it is a report (multipart/report)".to_owned())
 }
 

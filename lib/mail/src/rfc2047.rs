@@ -1,11 +1,15 @@
 //! Encoded words (RFC 2047): finding them in linear time; mail-parser decodes each.
 
+use data_encoding::BASE64;
 use mail_parser::parsers::MessageStream;
 
 use crate::field::clean;
 
 /// No registered charset has a longer name; a language (RFC 2231 §5) may follow it.
 const MAX_CHARSET: usize = 64;
+
+/// Octets that become 60 of Base64.
+const MAX_PAYLOAD: usize = 45;
 
 /// `text`, which is one unfolded value, with its encoded words decoded, in one line without control characters.
 pub(crate) fn decode(text: &str) -> String {
@@ -40,6 +44,24 @@ pub(crate) fn decode_inner(text: &str) -> String {
     out
 }
 
+/// `text` as encoded words, each within the 75 octets of RFC 2047 §2; white space at the ends is kept.
+pub(crate) fn encode(text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = (0..=rest.len().min(MAX_PAYLOAD)).rev().find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        words.push(format!("=?utf-8?B?{}?=", BASE64.encode(word.as_bytes())));
+        rest = after;
+    }
+    words.join(" ")
+}
+
+/// An encoded word stands at the beginning of `text`.
+pub(crate) fn begins_with_word(text: &str) -> bool {
+    word_at(text).is_some()
+}
+
 /// The encoded word at the beginning of `text`, decoded, and what stands behind it.
 ///
 /// White space within is taken, as mail-parser does: many programs write it. A `?` within is not, but for those right
@@ -63,7 +85,7 @@ fn word_at(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, encode};
 
     #[test]
     fn encoded_words_are_decoded_and_all_else_stays() {
@@ -87,6 +109,23 @@ mod tests {
             ("what =? and ?= why", "what =? and ?= why"),
         ] {
             assert_eq!(decode(raw), decoded, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_comes_back() {
+        for text in [
+            "",
+            " ",
+            "a",
+            "[für] ",
+            "ä".repeat(100).as_str(),
+            "日本語".repeat(30).as_str(),
+            "\u{1f600}".repeat(40).as_str(),
+        ] {
+            let encoded = encode(text);
+            assert!(encoded.split(' ').all(|word| word.len() <= 75), "{encoded}");
+            assert_eq!(super::decode_inner(&encoded), text);
         }
     }
 
