@@ -1,0 +1,4 @@
+//! One suite per interface, called once per backend.
+
+mod store_conformance;
+mod store_sled;
