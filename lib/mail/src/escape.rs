@@ -25,20 +25,23 @@ impl Escape {
         word
     }
 
-    /// The address that `word` stands for, not yet checked; none when `word` is not of this form.
+    /// The address that `word` stands for, not yet checked; none when [`Escape::write`] writes no address so. Letters may
+    /// have changed case.
     pub(crate) fn read(&self, word: &str) -> Option<String> {
         let (local, domain) = word.rsplit_once(self.at)?;
         let mut bytes = Vec::with_capacity(local.len());
         let mut rest = local;
         while let Some(first) = rest.chars().next() {
-            if first == self.mark {
+            let length = if first == self.mark {
                 bytes.push(u8::from_str_radix(rest.get(1..3)?, 16).ok()?);
-                rest = &rest[3..];
+                3
             } else {
                 bytes.extend_from_slice(&rest.as_bytes()[..first.len_utf8()]);
-                rest = &rest[first.len_utf8()..];
-            }
+                first.len_utf8()
+            };
+            rest = &rest[length..];
         }
-        Some(format!("{}@{domain}", String::from_utf8(bytes).ok()?))
+        let local = String::from_utf8(bytes).ok()?;
+        self.write(&local, domain).eq_ignore_ascii_case(word).then(|| format!("{local}@{domain}"))
     }
 }

@@ -25,6 +25,8 @@ pub mod message;
 mod mime;
 mod rfc2047;
 mod signed;
+#[cfg(test)]
+mod test_addresses;
 pub mod text;
 pub mod token;
 pub mod verp;

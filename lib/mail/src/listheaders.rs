@@ -27,6 +27,9 @@ use crate::message::Message;
 use crate::signed::signed_names;
 use crate::token::unsubscribe_token;
 
+/// The longest address that can be written to (RFC 5321 §4.5.3.1.3, less the angle brackets).
+const MAX_PATH: usize = 254;
+
 /// These go, whoever signed them.
 const NEVER: [&str; 6] = ["Return-Path", "Bcc", "Approved", "Approve", "X-Approved", "X-Approve"];
 
@@ -77,8 +80,11 @@ pub fn list_headers(list: &List) -> Vec<NewField> {
 
 /// The List-Unsubscribe field of one recipient's copy: a whole field without its CRLF.
 pub fn unsubscribe_field(keys: &SigningKeys, list: &List, recipient: &Address) -> String {
-    let token = unsubscribe_token(keys, &list.address, recipient);
-    NewField::plain("List-Unsubscribe", &format!("<mailto:{}>", list.address.with_word(Word::Leave, &token))).to_line()
+    let mut leave = list.address.with_word(Word::Leave, &unsubscribe_token(keys, &list.address, recipient));
+    if leave.len() > MAX_PATH {
+        leave = list.address.with_word(Word::Leave, ""); // an owner reads it
+    }
+    NewField::plain("List-Unsubscribe", &format!("<mailto:{leave}>")).to_line()
 }
 
 /// The message as the list sends it. The same post gives the same bytes.

@@ -20,6 +20,9 @@ const ESCAPE: Escape = Escape { mark: '=', at: "=" };
 const MAC_OCTETS: usize = 10;
 const BASE32: Encoding = BASE32_NOPAD;
 
+/// RFC 5321 §4.5.3.1.3, less the angle brackets.
+const MAX_PATH: usize = 254;
+
 /// What a return path of ours says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerpClaim {
@@ -43,6 +46,9 @@ impl VerpClaim {
 }
 
 /// The envelope sender of the copy of `post` that goes to `recipient` on the day of `at`.
+///
+/// For a recipient of some 200 octets it would be no path any more (RFC 5321 §4.5.3.1.3): then it is the list's plain
+/// bounce address, and a bounce must be read to know whom it blames.
 pub fn return_path(
     keys: &SigningKeys,
     list: &ListAddress,
@@ -58,7 +64,8 @@ pub fn return_path(
     tag.extend_from_slice(&mac);
     let tag = BASE32.encode(&tag).to_ascii_lowercase();
     let recipient = ESCAPE.write(recipient.local(), recipient.domain());
-    list.with_word(Word::Bounces, &format!("{recipient}.{tag}"))
+    let path = list.with_word(Word::Bounces, &format!("{recipient}.{tag}"));
+    if path.len() <= MAX_PATH { path } else { list.with_word(Word::Bounces, "") }
 }
 
 /// What the detail of a `bounces` address says; none when it is not one that we wrote for this list.
@@ -89,4 +96,135 @@ fn day(at: Timestamp) -> u16 {
 fn short(post: EntryId) -> [u8; 3] {
     let &[.., a, b, c] = post.as_bytes();
     [a, b, c]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::test_addresses::addresses;
+
+    fn keys(newest: &[u8]) -> SigningKeys {
+        SigningKeys::new(newest.iter().map(|key| [*key; 32]).collect()).unwrap()
+    }
+
+    fn list() -> ListAddress {
+        "dev@lists.example.org".parse().unwrap()
+    }
+
+    fn post(chance: u8) -> EntryId {
+        EntryId::fresh(Timestamp::UNIX_EPOCH, [chance; 10])
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-22T08:30:00Z".parse().unwrap()
+    }
+
+    fn detail(path: &str) -> &str {
+        path.strip_prefix("dev-bounces+").unwrap().strip_suffix("@lists.example.org").unwrap()
+    }
+
+    #[test]
+    fn the_form_that_is_promised() {
+        let bob = "bob@example.net".parse().unwrap();
+        let path = return_path(&keys(&[1]), &list(), &bob, post(1), now());
+        let tag =
+            path.strip_prefix("dev-bounces+bob=example.net.").unwrap().strip_suffix("@lists.example.org").unwrap();
+        assert_eq!(tag.len(), 24);
+        assert!(tag.bytes().all(|byte| byte.is_ascii_lowercase() || (b'2'..=b'7').contains(&byte)), "{tag}");
+        assert!(path.split('@').next().unwrap().len() <= 64, "RFC 5321 §4.5.3.1.1");
+        assert!(path.parse::<Address>().is_ok());
+    }
+
+    #[test]
+    fn a_claim_tells_recipient_post_and_age() {
+        let bob: Address = "Bob@example.net".parse().unwrap();
+        let path = return_path(&keys(&[1]), &list(), &bob, post(1), now());
+        let claim = read(&keys(&[1]), &list(), detail(&path)).unwrap();
+        assert_eq!(claim.recipient.as_str(), "Bob@example.net");
+        assert!(claim.is_of(post(1)) && !claim.is_of(post(2)));
+        let later: Timestamp = "2026-12-23T00:00:00Z".parse().unwrap();
+        assert_eq!((claim.age_days(now()), claim.age_days(later), claim.age_days(Timestamp::UNIX_EPOCH)), (0, 31, 0));
+        for lower in [detail(&path).to_lowercase(), detail(&path).to_uppercase()] {
+            assert_eq!(read(&keys(&[1]), &list(), &lower).unwrap().recipient, bob, "letters may have changed case");
+        }
+    }
+
+    #[test]
+    fn a_recipient_that_is_too_long_gets_the_plain_address() {
+        let long: Address =
+            format!("{}@{}.example", "a".repeat(60), ["b".repeat(60), "c".repeat(60), "d".repeat(50)].join("."))
+                .parse()
+                .unwrap();
+        assert_eq!(return_path(&keys(&[1]), &list(), &long, post(1), now()), "dev-bounces@lists.example.org");
+    }
+
+    #[test]
+    fn each_key_of_the_site_verifies_and_no_other() {
+        let bob = "bob@example.net".parse().unwrap();
+        let path = return_path(&keys(&[1]), &list(), &bob, post(1), now());
+        assert!(read(&keys(&[2, 1]), &list(), detail(&path)).is_some(), "an older key");
+        assert!(read(&keys(&[2]), &list(), detail(&path)).is_none());
+        assert!(read(&keys(&[1]), &"other@lists.example.org".parse().unwrap(), detail(&path)).is_none());
+    }
+
+    #[test]
+    fn what_we_did_not_write_is_no_claim() {
+        let bob = "bob@example.net".parse().unwrap();
+        let path = return_path(&keys(&[1]), &list(), &bob, post(1), now());
+        let good = detail(&path);
+        for at in 0..good.len() {
+            for other in [b'a', b'b', b'7', b'.', b'='] {
+                let mut bad = good.as_bytes().to_vec();
+                if bad[at].eq_ignore_ascii_case(&other) {
+                    continue;
+                }
+                bad[at] = other;
+                assert_eq!(read(&keys(&[1]), &list(), std::str::from_utf8(&bad).unwrap()), None, "octet {at}");
+            }
+            assert_eq!(read(&keys(&[1]), &list(), &good[..at]), None, "cut at {at}");
+        }
+        let tag = good.rsplit_once('.').unwrap().1;
+        for bad in [
+            "",
+            ".",
+            "=",
+            tag,
+            &format!(".{tag}"),
+            &format!("=62ob=example.net.{tag}"),
+            &format!("=+2ob=example.net.{tag}"),
+            &format!("bob=zz=example.net.{tag}"),
+            &format!("bob=\u{e4}=example.net.{tag}"),
+            &format!("bob=example.net.{tag}a"),
+            &format!("bob=example.net.{tag}======"),
+            &format!("bob@example.net.{tag}"),
+        ] {
+            assert_eq!(read(&keys(&[1]), &list(), bad), None, "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_comes_back(address in addresses(), chance in any::<u8>(), day in 0_i64..60_000) {
+            let at = Timestamp::from_second(day * 86_400).unwrap();
+            let path = return_path(&keys(&[1]), &list(), &address, post(chance), at);
+            prop_assert!(path.is_ascii() && path.parse::<Address>().is_ok(), "{}", path);
+            let claim = read(&keys(&[1]), &list(), detail(&path)).unwrap();
+            prop_assert_eq!(claim.recipient.as_str(), address.as_str());
+            prop_assert_eq!(i64::from(claim.day), day);
+            prop_assert!(claim.is_of(post(chance)));
+        }
+
+        #[test]
+        fn different_addresses_are_written_differently(one in addresses(), other in addresses()) {
+            let write = |address: &Address| ESCAPE.write(address.local(), address.domain());
+            prop_assert_eq!(write(&one) == write(&other), one.as_str() == other.as_str());
+        }
+
+        #[test]
+        fn whatever_arrives_is_read(detail in "\\PC{0,80}") {
+            prop_assert_eq!(read(&keys(&[1]), &list(), &detail), None);
+        }
+    }
 }

@@ -1,0 +1,24 @@
+//! Addresses of every shape that [`listmill_core::Address`] takes, for property tests.
+
+use listmill_core::Address;
+use proptest::prelude::*;
+
+/// Plain, full of marks that have a meaning here, quoted, and not ASCII.
+pub(crate) fn addresses() -> impl Strategy<Value = Address> {
+    let local = prop_oneof![
+        "[a-zA-Z0-9]{1,12}",
+        "[a-zA-Z0-9=+_.%!#$&'*/?^`{|}~-]{1,20}",
+        "[=_+.-]{1,6}",
+        "\"[ -!#-\\[\\]-~]{0,16}\"",
+        "\"(\\\\[ -~]|[ a@.]){0,8}\"",
+        "[a-zäöüßéあ日本語Ωя]{1,10}",
+    ];
+    let domain = prop_oneof![
+        "[a-z0-9]{1,8}\\.example",
+        "[a-z]{1,3}(-[a-z0-9]{1,3}){0,2}\\.[a-z]{2,5}",
+        "[a-z]{1,4}(\\.[a-z]{1,4}){0,3}",
+        Just("bücher.example".to_owned()),
+        Just("xn--bcher-kva.example".to_owned()),
+    ];
+    (local, domain).prop_filter_map("not an address", |(local, domain)| format!("{local}@{domain}").parse().ok())
+}
