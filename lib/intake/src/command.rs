@@ -15,8 +15,8 @@ pub(crate) enum Command {
     Greet(Greeting, String),
     /// MAIL FROM
     Mail(Mail),
-    /// RCPT TO, with the path's text.
-    Rcpt(String),
+    /// RCPT TO
+    Rcpt(Recipient),
     /// DATA
     Data,
     /// RSET
@@ -29,6 +29,15 @@ pub(crate) enum Command {
     Help,
     /// QUIT
     Quit,
+}
+
+/// Whom RCPT names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Recipient {
+    /// An address.
+    Address(String),
+    /// The bare `<postmaster>`.
+    Postmaster,
 }
 
 /// The three words that begin a session.
@@ -124,12 +133,13 @@ fn greet(greeting: Greeting, host: &str) -> Result<Command, Misread> {
 fn rcpt(rest: &str) -> Result<Command, Misread> {
     let rest = keyword(rest, "TO:").ok_or_else(|| wrong(501, "5.5.2", "write RCPT TO:<address>"))?;
     let (path, parameters) = path(rest).map_err(|reason| wrong(501, "5.1.3", reason))?;
-    let address = match path {
+    let recipient = match path {
         Path::Null => return Err(wrong(501, "5.1.3", "the address is empty")),
-        Path::Postmaster(address) | Path::Mailbox(address) => address,
+        Path::Postmaster => Recipient::Postmaster,
+        Path::Mailbox(address) => Recipient::Address(address),
     };
     match words(parameters)?.next() {
-        None => Ok(Command::Rcpt(address)),
+        None => Ok(Command::Rcpt(recipient)),
         // RFC 5321 §4.1.1.11: DSN (RFC 3461) and whatever else was not offered.
         Some(_) => Err(wrong(555, "5.5.4", "no parameters are offered at RCPT")),
     }
@@ -141,7 +151,7 @@ fn mail(rest: &str) -> Result<Command, Misread> {
     let sender = match path {
         Path::Null => String::new(),
         Path::Mailbox(address) => address,
-        Path::Postmaster(_) => return Err(wrong(501, "5.1.7", "the address has no domain")),
+        Path::Postmaster => return Err(wrong(501, "5.1.7", "the address has no domain")),
     };
     let mut mail = Mail { sender, ..Mail::default() };
     let mut seen = Vec::new();
@@ -163,7 +173,7 @@ fn parameter(mail: &mut Mail, key: &str, value: Option<&str>) -> Result<(), Misr
         ("BODY", Some(value)) if value.eq_ignore_ascii_case("7BIT") => mail.body = BodyKind::SevenBit,
         ("BODY", Some(value)) if value.eq_ignore_ascii_case("8BITMIME") => mail.body = BodyKind::EightBitMime,
         ("SMTPUTF8", None) => mail.smtputf8 = true,
-        // RFC 5321 §4.1.1.11; BODY=BINARYMIME (RFC 3030) is among them.
+        // RFC 5321 §4.1.1.11; BODY=BINARYMIME is among them.
         _ => return Err(wrong(555, "5.5.4", "this parameter of MAIL is not offered")),
     }
     Ok(())
@@ -213,8 +223,11 @@ mod tests {
     #[test]
     fn commands_are_read_in_any_case_and_spacing() {
         assert_eq!(parse(b"lhlo client.example"), Ok(Command::Greet(Greeting::Lhlo, "client.example".into())));
-        assert_eq!(parse(b"rcpt to: <dev@lists.example.org>  "), Ok(Command::Rcpt("dev@lists.example.org".into())));
-        assert_eq!(parse(b"RCPT  TO:<postMASTER>"), Ok(Command::Rcpt("postMASTER".into())));
+        assert_eq!(
+            parse(b"rcpt to: <dev@lists.example.org>  "),
+            Ok(Command::Rcpt(Recipient::Address("dev@lists.example.org".into())))
+        );
+        assert_eq!(parse(b"RCPT  TO:<postMASTER>"), Ok(Command::Rcpt(Recipient::Postmaster)));
         assert_eq!(parse(b"data "), Ok(Command::Data));
         assert_eq!(parse(b"NOOP whatever"), Ok(Command::Noop));
     }

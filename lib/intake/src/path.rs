@@ -13,7 +13,7 @@ pub(crate) enum Path {
     /// `<>`
     Null,
     /// `<postmaster>` in any case, and no other word without a domain (RFC 5321 §4.1.1.3).
-    Postmaster(String),
+    Postmaster,
     /// `<local@domain>`, without a source route.
     Mailbox(String),
 }
@@ -31,7 +31,7 @@ pub(crate) fn path(text: &str) -> Result<(Path, &str), &'static str> {
     if let Some((word, rest)) = inner.split_once('>')
         && word.eq_ignore_ascii_case("postmaster")
     {
-        return Ok((Path::Postmaster(word.to_owned()), rest));
+        return Ok((Path::Postmaster, rest));
     }
     let at = local_part(inner)?;
     let domain = inner[at..].strip_prefix('@').ok_or("the address has no domain")?;
@@ -114,7 +114,7 @@ mod tests {
     fn paths_are_read_in_their_own_spelling() {
         for (text, expected) in [
             ("<>", Path::Null),
-            ("<Postmaster>", Path::Postmaster("Postmaster".into())),
+            ("<Postmaster>", Path::Postmaster),
             ("<Dev@Lists.example.org>", mailbox("Dev@Lists.example.org")),
             (
                 "<dev-bounces+bob=example.net.k7@lists.example.org>",

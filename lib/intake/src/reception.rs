@@ -13,8 +13,7 @@ pub trait Reception: Send + Sync {
     /// Asked at RCPT: is there such an envelope recipient?
     ///
     /// `address` is what stood between the angle brackets, without a source route (RFC 5321 appendix C), in its own
-    /// spelling: `local@domain`, the local part possibly quoted, or the bare word `postmaster` in any case (RFC 5321
-    /// §4.1.1.3), which must be accepted.
+    /// spelling: `local@domain`, the local part possibly quoted.
     fn recipient(&self, address: &str) -> Verdict;
 
     /// Asked after the final dot: store the message for these envelope recipients, durably.
@@ -28,7 +27,13 @@ pub trait Reception: Send + Sync {
     /// is [`Answer::Stored`], or nothing was stored.
     fn accept(&self, envelope: Envelope, message: Arc<[u8]>, replies: Replies) -> Vec<Answer>;
 
-    /// The largest message that any list takes, in octets; announced as SIZE (RFC 1870).
+    /// The address that the bare `RCPT TO:<postmaster>` stands for, which RFC 5321 §4.1.1.3 wants accepted; without one
+    /// it is answered `550 5.1.1`. Must not block.
+    fn postmaster(&self) -> Option<String> {
+        None
+    }
+
+    /// The largest message that any list takes, in octets; announced as SIZE (RFC 1870). Must not block.
     fn max_message_size(&self) -> u64;
 }
 

@@ -88,6 +88,11 @@ impl Reply {
         Reply::new(552, "5.3.4", &format!("the message is too large, at most {limit} octets are taken"))
     }
 
+    /// Nobody has that address.
+    pub(crate) fn unknown_recipient() -> Self {
+        Reply::new(550, "5.1.1", "there is no such address here")
+    }
+
     /// A command at the wrong time.
     pub(crate) fn out_of_order(text: &str) -> Self {
         Reply::new(503, "5.5.1", text)

@@ -38,6 +38,11 @@ impl Service {
         self.reception.max_message_size()
     }
 
+    /// What the bare `<postmaster>` stands for.
+    pub(crate) fn postmaster(&self) -> Option<String> {
+        self.reception.postmaster()
+    }
+
     /// Asks the reception on a blocking thread; nothing when it panicked.
     ///
     /// A question that has been put is answered even when the connection that asked is gone by then.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use listmill_queue_format::Client;
 use tokio::time::{Duration, Instant};
 
-use crate::command::{self, Command, Greeting, Mail, Misread};
+use crate::command::{self, Command, Greeting, Mail, Misread, Recipient};
 use crate::data::{DataReader, Fault};
 use crate::reply::Reply;
 use crate::service::{Service, Share};
@@ -107,7 +107,7 @@ impl Session {
         match command {
             Command::Greet(greeting, host) => self.greet(greeting, host),
             Command::Mail(mail) => self.mail(mail),
-            Command::Rcpt(address) => self.rcpt(address).await,
+            Command::Rcpt(recipient) => self.rcpt(recipient).await,
             Command::Data => self.data().await,
             Command::Rset => {
                 self.transaction = None;
@@ -189,28 +189,17 @@ impl Session {
         Ok(())
     }
 
-    async fn rcpt(&mut self, address: String) -> Result<(), End> {
+    async fn rcpt(&mut self, recipient: Recipient) -> Result<(), End> {
         let Some(transaction) = &mut self.transaction else {
             return self.wrong(&Reply::out_of_order("MAIL comes before RCPT"));
         };
-        let accepted = Reply::new(250, "2.1.5", "the envelope recipient is noted");
-        let reply = if transaction.accepted() >= self.service.limits.recipients {
-            // RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction.
-            Reply::new(452, "4.5.3", "too many recipients for one message")
-        } else if !transaction.mail().smtputf8 && !address.is_ascii() {
-            Reply::needs_smtputf8()
-        } else if transaction.repeat(&address) {
-            accepted
-        } else {
-            match max_size(&self.service, &address).await {
-                // RFC 1870 §6.2: SIZE is held against this recipient's limit as well.
-                Ok(limit) if transaction.mail().size > Some(limit) => Reply::too_large(limit),
-                Ok(limit) => {
-                    transaction.add(address.clone(), limit);
-                    accepted
-                }
-                Err(refusal) => refusal,
-            }
+        let address = match recipient {
+            Recipient::Address(address) => Some(address),
+            Recipient::Postmaster => self.service.postmaster(),
+        };
+        let reply = match &address {
+            Some(address) => recipient_reply(&self.service, transaction, address).await,
+            None => Reply::unknown_recipient(),
         };
         if reply.code() != 250 {
             let client = &self.client.address;
@@ -287,12 +276,32 @@ impl Session {
     }
 }
 
+/// Takes the recipient into the transaction, if it may be taken.
+async fn recipient_reply(service: &Service, transaction: &mut Transaction, address: &str) -> Reply {
+    if transaction.accepted() >= service.limits.recipients {
+        // RFC 5321 §4.5.3.1.10: the client sends the rest in another transaction.
+        return Reply::new(452, "4.5.3", "too many recipients for one message");
+    }
+    if !transaction.mail().smtputf8 && !address.is_ascii() {
+        return Reply::needs_smtputf8();
+    }
+    if !transaction.repeat(address) {
+        match max_size(service, address).await {
+            // RFC 1870 §6.2: SIZE is held against this recipient's limit as well.
+            Ok(limit) if transaction.mail().size > Some(limit) => return Reply::too_large(limit),
+            Ok(limit) => transaction.add(address.to_owned(), limit),
+            Err(refusal) => return refusal,
+        }
+    }
+    Reply::new(250, "2.1.5", "the envelope recipient is noted")
+}
+
 /// The largest message that the recipient takes, or why there is no such recipient.
 async fn max_size(service: &Service, address: &str) -> Result<u64, Reply> {
     let asked = address.to_owned();
     match service.ask(move |reception| reception.recipient(&asked)).await {
         Some(Verdict::Accept { max_size }) => Ok(max_size.min(service.max_message_size())),
-        Some(Verdict::Unknown) => Err(Reply::new(550, "5.1.1", "there is no such address here")),
+        Some(Verdict::Unknown) => Err(Reply::unknown_recipient()),
         Some(Verdict::Invalid(reason)) => Err(Reply::new(553, "5.1.3", &reason)),
         Some(Verdict::Unavailable(reason)) => {
             tracing::warn!(envelope_recipient = ?address, reason, "whether it exists cannot be said now");
