@@ -158,17 +158,25 @@ fn find(folder: &Path, name: &str) -> Result<PathBuf, String> {
     folders.map(|path| path.join(name)).find(|path| path.is_file()).ok_or_else(|| format!("there is no {name}"))
 }
 
-/// `{leave dev@lists.example.org bob@example.net}` becomes the unsubscribe token of that member of that list.
+/// `{leave dev@lists.example.org bob@example.net}` becomes the unsubscribe token of that member of that list; `{LEAVE …}` the
+/// same in upper case, as a mail system on the way may write it.
 fn with_tokens(text: &str) -> Result<String, String> {
-    let mut parts = text.split("{leave ");
+    let mut parts = text.split('{');
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (names, rest) = part.split_once('}').ok_or("a token does not end with }")?;
-        let (list, member) = names.split_once(' ').ok_or("a token names a list and a member")?;
-        let list: ListAddress = list.parse().map_err(|error| format!("{error}"))?;
-        let member = member.parse().map_err(|error| format!("{error}"))?;
-        whole += &unsubscribe_token(&MemoryView::keys(), &list, &member);
-        whole += rest;
+        let words = part.split_once('}').map(|(words, rest)| (words.split(' ').collect::<Vec<_>>(), rest));
+        whole += &match words {
+            Some((words, rest)) if words[0] == "leave" => token(&words)? + rest,
+            Some((words, rest)) if words[0] == "LEAVE" => token(&words)?.to_uppercase() + rest,
+            _ => format!("{{{part}"),
+        };
     }
     Ok(whole)
+}
+
+fn token(words: &[&str]) -> Result<String, String> {
+    let [_, list, member] = words else { return Err("a token names a list and a member".to_owned()) };
+    let list: ListAddress = list.parse().map_err(|error| format!("{error}"))?;
+    let member = member.parse().map_err(|error| format!("{error}"))?;
+    Ok(unsubscribe_token(&MemoryView::keys(), &list, &member))
 }

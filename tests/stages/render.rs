@@ -71,7 +71,7 @@ fn written(entry: &Entry, read: &Entry) -> Table {
         ("envelope_recipients", strings(entry.envelope.recipients.iter().cloned())),
         ("recipients", column(|one| one.address.clone())),
         ("return_paths", column(|one| one.return_path.clone())),
-        ("headers", column(|one| one.headers.join(" | "))),
+        ("headers", column(|one| one.headers.join(" | ").replace("\r\n", ""))),
         ("trace", strings(entry.trace.iter().map(|hop| hop.runner.clone()))),
         ("message_unchanged", (entry.message == read.message).into()),
         ("body_unchanged", (body == Message::parse(&read.message).body()).into()),

@@ -41,7 +41,7 @@ impl Page<'_> {
         if dispositions.is_empty() {
             let reason = match self.number() {
                 0 => format!("nobody on {} receives posts one by one", self.list.address),
-                number => format!("page {number} is empty: the roster ends here"),
+                number => format!("page {number}, the last one, has nobody to deliver to"),
             };
             dispositions.push(Disposition::Discard { reason });
         }
