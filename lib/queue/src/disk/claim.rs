@@ -18,8 +18,8 @@ use crate::backend::Hold;
 use crate::lineup::{Lineup, Place};
 use crate::{Claim, Claimed, QueueError, State};
 
-/// No message file is larger; what is, is no message file.
-const LARGEST: u64 = 1 << 30;
+/// No message file is larger (SPEC.md, limits: line 1, message, distribution list); what is, is not even read.
+const LARGEST: u64 = (1 << 20) + (1 << 30) + (1 << 26);
 
 /// A claimed entry: its message file in `cur`, open and locked.
 pub(crate) struct DiskHold {

@@ -11,8 +11,11 @@ use super::spool::Spool;
 use crate::lineup::{Oldest, Place};
 use crate::{Listed, QueueError, QueueStatus, ShuntReason, State, clock};
 
-/// No first line is longer.
-const LINE_1: usize = 16 << 20;
+/// No first line is longer (SPEC.md, limits); one byte more shows that one is.
+const LINE_1: usize = (1 << 20) + 1;
+
+/// The size of a message file, and its line 1 where that can be read.
+type Glance = (u64, Option<Box<Entry>>);
 
 impl Spool {
     pub(super) fn status(&self) -> Result<QueueStatus, QueueError> {
@@ -95,7 +98,7 @@ impl Spool {
     }
 
     /// Size and line 1 of a message file; `None` when it is gone meanwhile.
-    fn look_at(&self, state: State, name: &str) -> Result<Option<(u64, Option<Box<Entry>>)>, QueueError> {
+    fn look_at(&self, state: State, name: &str) -> Result<Option<Glance>, QueueError> {
         let dir = self.dir(state);
         let opened = match dir.open_entry(name) {
             Ok(opened) => opened,

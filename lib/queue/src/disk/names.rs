@@ -109,7 +109,7 @@ mod tests {
     use listmill_queue_format::Timestamp;
 
     fn place() -> Place {
-        Place { micros: 1_790_000_000_000_001, rank: 5, id: EntryId::fresh(Timestamp::UNIX_EPOCH, [3; 10]) }
+        Place { micros: 1_790_000_000_000_001, rank: 5, id: EntryId::fresh(Timestamp::UNIX_EPOCH, [0xab; 10]) }
     }
 
     #[test]

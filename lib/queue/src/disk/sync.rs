@@ -59,18 +59,19 @@ mod tests {
     #[test]
     fn those_who_come_during_a_sync_share_the_next_one_and_its_failure() {
         let group = GroupCommit::default();
-        let (began, has_began) = mpsc::channel();
+        let (began, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let syncs = AtomicUsize::new(0);
         thread::scope(|scope| {
-            let first = scope.spawn(|| {
+            let group = &group;
+            let first = scope.spawn(move || {
                 group.commit(|| {
                     began.send(()).unwrap();
                     may_go_on.recv().unwrap();
                     Ok(())
                 })
             });
-            has_began.recv().unwrap();
+            has_begun.recv().unwrap();
             let later: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| {
