@@ -1,0 +1,72 @@
+//! Running the Python side.
+
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// Where the Python reader and writer are.
+pub(crate) fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("queue-format").join("python")
+}
+
+/// Runs python3 there, and answers what it printed. Panics with all of its words when it fails.
+pub(crate) fn run(arguments: &[&str]) -> Vec<u8> {
+    let output = command(arguments).output().unwrap_or_else(|error| panic!("{}", missing(&error)));
+    assert!(
+        output.status.success(),
+        "python3 {} failed:\n{}{}",
+        arguments.first().copied().unwrap_or_default(),
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    output.stdout
+}
+
+/// A Python program that goes on while the test does; killed when the test is done with it.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let child = command(arguments).stdout(Stdio::piped()).spawn();
+        Running(child.unwrap_or_else(|error| panic!("{}", missing(&error))))
+    }
+
+    /// Waits for the next line that it prints.
+    pub(crate) fn line(&mut self) -> String {
+        let from: &mut ChildStdout = self.0.stdout.as_mut().expect("is piped");
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while from.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new("python3");
+    command.args(arguments).current_dir(directory()).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
+    command
+}
+
+fn missing(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            "python3 is missing: the second reader of the message file needs it (tests/run installs it)".to_owned()
+        }
+        _ => format!("python3 cannot be run: {error}"),
+    }
+}
