@@ -1,3 +1,6 @@
-//! Suites that cross crates.
+//! Suites that cross crates, and what they share: the real program, a client, what a verifier of signatures sees, a view in memory.
 
+pub mod dkim;
+pub mod lmtp;
+pub mod program;
 pub mod view;

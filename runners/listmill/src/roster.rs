@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use listmill_core::{Address, Member};
+use listmill_core::{Address, Delivery, Member, Moderation, Roles};
 
 /// A roster file, read and checked, its people sorted by address and each there once.
 pub(crate) struct Roster {
@@ -14,10 +14,20 @@ pub(crate) struct Roster {
     pub(crate) repeated: usize,
 }
 
-/// Where a person stands in the text. Names are rare and kept aside.
+/// Where a person stands in the text, and what else is said of them: rarely anything, so it lies aside.
 struct Row {
     address: Range<u32>,
     name: Range<u32>,
+    said: Option<Box<Said>>,
+}
+
+/// What the other columns of a CSV file say, as `member export` writes them.
+#[derive(Clone, Default, PartialEq)]
+struct Said {
+    roles: Roles,
+    delivery: Delivery,
+    moderation: Moderation,
+    language: Option<String>,
 }
 
 /// A line that cannot be read.
@@ -60,23 +70,15 @@ impl Roster {
         if bad.is_empty() { Ok(Roster::sorted(text, rows)) } else { Err(bad) }
     }
 
-    /// CSV becomes lines of our own: the quoting is the crate's business, the rest is as above.
+    /// CSV becomes text of our own: the quoting is the crate's business, the rest is as above.
     fn read_csv(text: &str) -> Result<Roster, Vec<BadLine>> {
         let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).flexible(true).from_reader(text.as_bytes());
-        let place = |names: &[&str], head: &csv::StringRecord| {
-            head.iter().position(|cell| names.iter().any(|name| cell.trim().eq_ignore_ascii_case(name)))
-        };
-        let head = reader.headers().map_err(|error| vec![BadLine { number: 1, reason: error.to_string() }])?.clone();
-        let address = place(ADDRESS_COLUMNS, &head).expect("a header was recognised by its address column");
-        let name = place(&["name", "display name", "display_name"], &head);
+        let head = reader.headers().map_err(|error| vec![BadLine { number: 1, reason: error.to_string() }])?;
+        let columns = Columns::of(head);
         let (mut lines, mut rows, mut bad) = (String::new(), Vec::new(), Vec::new());
         for record in reader.records() {
             let (number, read) = match record {
-                Ok(record) => {
-                    let cell = |column: Option<usize>| column.and_then(|at| record.get(at)).unwrap_or("").trim();
-                    let number = record.position().map_or(0, csv::Position::line);
-                    (number, columns(cell(Some(address)), cell(name), &mut lines))
-                }
+                Ok(record) => (record.position().map_or(0, csv::Position::line), columns.read(&record, &mut lines)),
                 Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
             };
             match read {
@@ -105,7 +107,13 @@ impl Roster {
     pub(crate) fn members(&self, joined: i64) -> impl Iterator<Item = Member> {
         self.rows.iter().map(move |row| {
             let address: Address = self.at(&row.address).parse().expect("the address was read before");
-            Member { name: self.at(&row.name).to_owned(), ..Member::new(address, joined) }
+            let member = Member { name: self.at(&row.name).to_owned(), ..Member::new(address, joined) };
+            match row.said.as_deref().cloned() {
+                None => member,
+                Some(Said { roles, delivery, moderation, language }) => {
+                    Member { roles, delivery, moderation, language, ..member }
+                }
+            }
         })
     }
 
@@ -146,18 +154,64 @@ fn person(line: &str, start: usize) -> Result<Option<Row>, String> {
         let offset = |octets: usize| u32::try_from(octets).expect("the file is below 4 GiB");
         offset(begin)..offset(begin + part.len())
     };
-    Ok(Some(Row { address: at(address, true), name: at(name, false) }))
+    Ok(Some(Row { address: at(address, true), name: at(name, false), said: None }))
 }
 
-/// One record of CSV, appended to `lines` in the form of a line.
-fn columns(address: &str, name: &str, lines: &mut String) -> Result<Row, String> {
-    checked(name, address)?;
-    let offset = |octets: usize| u32::try_from(octets).map_err(|_| "the file is too large".to_owned());
-    let begin = lines.len();
-    lines.push_str(name);
-    let middle = lines.len();
-    lines.push_str(address);
-    Ok(Row { name: offset(begin)?..offset(middle)?, address: offset(middle)?..offset(lines.len())? })
+/// Which columns of a CSV file say what.
+struct Columns {
+    address: Option<usize>,
+    name: Option<usize>,
+    roles: Option<usize>,
+    delivery: Option<usize>,
+    moderation: Option<usize>,
+    language: Option<usize>,
+}
+
+impl Columns {
+    fn of(head: &csv::StringRecord) -> Columns {
+        let place = |names: &[&str]| {
+            head.iter().position(|cell| names.iter().any(|name| cell.trim().eq_ignore_ascii_case(name)))
+        };
+        Columns {
+            address: place(ADDRESS_COLUMNS),
+            name: place(&["name", "display name", "display_name"]),
+            roles: place(&["roles", "role"]),
+            delivery: place(&["delivery"]),
+            moderation: place(&["moderation"]),
+            language: place(&["language"]),
+        }
+    }
+
+    /// One record, appended to `lines`.
+    fn read(&self, record: &csv::StringRecord, lines: &mut String) -> Result<Row, String> {
+        let cell = |column: Option<usize>| column.and_then(|at| record.get(at)).unwrap_or("").trim();
+        let (name, address) = (cell(self.name), cell(self.address));
+        checked(name, address)?;
+        let said = Said {
+            roles: said(cell(self.roles))?,
+            delivery: said(cell(self.delivery))?,
+            moderation: said(cell(self.moderation))?,
+            language: Some(cell(self.language)).filter(|language| !language.is_empty()).map(str::to_owned),
+        };
+        if let Some(language) = &said.language {
+            listmill_core::settings::check("language", language).map_err(|error| error.to_string())?;
+        }
+        let offset = |octets: usize| u32::try_from(octets).map_err(|_| "the file is too large".to_owned());
+        let begin = lines.len();
+        lines.push_str(name);
+        let middle = lines.len();
+        lines.push_str(address);
+        Ok(Row {
+            name: offset(begin)?..offset(middle)?,
+            address: offset(middle)?..offset(lines.len())?,
+            said: (said != Said::default()).then(|| Box::new(said)),
+        })
+    }
+}
+
+/// An empty cell says nothing.
+fn said<T: Default + std::str::FromStr<Err = String>>(cell: &str) -> Result<T, String> {
+    if cell.is_empty() { Ok(T::default()) } else { cell.parse() }
 }
 
 fn checked(name: &str, address: &str) -> Result<(), String> {
@@ -193,7 +247,8 @@ mod tests {
 
     #[test]
     fn every_bad_line_is_told_by_its_number() {
-        let bad = |text: &[u8]| Roster::read(text.to_vec()).err().unwrap().iter().map(|bad| bad.number).collect::<Vec<_>>();
+        let bad =
+            |text: &[u8]| Roster::read(text.to_vec()).err().unwrap().iter().map(|bad| bad.number).collect::<Vec<_>>();
         assert_eq!(bad(b"bob@example.net\nnonsense\n\nalice@@example.net\nx <y>\n"), [2, 4, 5]);
         assert_eq!(bad(b"address,name\nbob@example.net,Bob\nnonsense,X\n"), [3]);
         assert_eq!(bad(b"bob@example.net\nb\xff@example.net\n"), [2]);

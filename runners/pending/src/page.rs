@@ -31,11 +31,11 @@ impl Page<'_> {
         let mut dispositions = Vec::new();
         if !receivers.is_empty() {
             let keys = view.signing_keys()?;
-            let reason = format!("page {}: {} recipients", self.number(), receivers.len());
+            let reason = format!("page {}: {} recipients", self.number() + 1, receivers.len());
             dispositions.push(Disposition::Forward { entry: self.outbound(&receivers, &keys, cx), reason });
         }
         if let Some(last) = people.last().filter(|_| people.len() == self.chunk) {
-            let reason = format!("page {} comes after {}", self.number() + 1, last.address);
+            let reason = format!("page {} comes after {}", self.number() + 2, last.address);
             dispositions.push(Disposition::Forward { entry: self.next(last), reason });
         }
         if dispositions.is_empty() {

@@ -9,6 +9,7 @@ use listmill_intake::Listen;
 use listmill_runner::config::Site;
 use listmill_store::Opened;
 
+use crate::commands::init::make_private;
 use crate::failure::{Failure, Outcome};
 use crate::{output, wiring};
 
@@ -20,7 +21,9 @@ struct Report {
 impl Report {
     fn line(&mut self, what: &str, found: Result<String, String>) -> Outcome {
         match found {
-            Ok(note) => output::line(format!("ok     {what}{}", if note.is_empty() { note } else { format!(": {note}") })),
+            Ok(note) => {
+                output::line(format!("ok     {what}{}", if note.is_empty() { note } else { format!(": {note}") }))
+            }
             Err(reason) => {
                 self.wrong += 1;
                 output::line(format!("WRONG  {what}: {reason}"))
@@ -75,7 +78,7 @@ fn store(site: &Site, report: &mut Report) -> Outcome<bool> {
 
 fn writable(dir: &Path) -> Result<String, String> {
     let probe = dir.join(".check");
-    let tried = fs::create_dir_all(dir).and_then(|()| fs::write(&probe, b"")).and_then(|()| fs::remove_file(&probe));
+    let tried = make_private(dir).and_then(|()| fs::write(&probe, b"")).and_then(|()| fs::remove_file(&probe));
     tried.map_err(|error| format!("cannot be written: {error}"))?;
     let mode = fs::metadata(dir).map_err(|error| error.to_string())?.permissions().mode();
     if mode & 0o007 != 0 {

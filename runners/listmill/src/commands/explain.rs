@@ -70,7 +70,7 @@ struct Copies {
 impl Copies {
     fn step(&self) -> Step {
         let (copies, entries) = (plural(self.recipients, "copy", "copies"), plural(self.entries, "entry", "entries"));
-        let reason = format!("{copies} in {entries}, as {}", self.example);
+        let reason = format!("{copies} in {entries}, {}", self.example);
         Step { stage: Queue::Outbound, disposition: "deliver", to: None, reason }
     }
 }
@@ -94,7 +94,7 @@ impl Walk<'_> {
                 self.copies.entries += 1;
                 self.copies.recipients += entry.recipients.len();
                 if let (true, Some(first)) = (self.copies.example.is_empty(), entry.recipients.first()) {
-                    self.copies.example = format!("to <{}> from <{}>", first.address, first.return_path);
+                    self.copies.example = format!("the first to <{}> from <{}>", first.address, first.return_path);
                 }
                 continue;
             }
@@ -137,7 +137,9 @@ fn told(stage: Queue, disposition: Disposition) -> (Step, Option<Entry>) {
         Disposition::Forward { entry, reason } => {
             (Step { stage, disposition: "forward", to: Some(entry.queue), reason }, Some(entry))
         }
-        Disposition::Notify { entry, reason } => (Step { stage, disposition: "notify", to: Some(entry.queue), reason }, None),
+        Disposition::Notify { entry, reason } => {
+            (Step { stage, disposition: "notify", to: Some(entry.queue), reason }, None)
+        }
         Disposition::Hold { post } => {
             let reasons: Vec<_> = post.reasons.iter().map(|hit| format!("{} ({})", hit.rule, hit.reason)).collect();
             (step("hold", format!("{}; until {}", reasons.join(", "), post.expires)), None)
@@ -153,6 +155,8 @@ fn told(stage: Queue, disposition: Disposition) -> (Step, Option<Entry>) {
         Disposition::Defer { until, reason } => (step("defer", format!("until {until}: {reason}")), None),
         Disposition::Shunt { reason } => (step("shunt", reason), None),
         Disposition::Change(change) => (step("change", change.to_string()), None),
-        Disposition::Deliver(plan) => (step("deliver", plural(plan.transactions.len(), "transaction", "transactions")), None),
+        Disposition::Deliver(plan) => {
+            (step("deliver", plural(plan.transactions.len(), "transaction", "transactions")), None)
+        }
     }
 }

@@ -13,7 +13,9 @@ use crate::output;
 pub(crate) fn run(dir: &Path) -> Outcome {
     write(dir, DEFAULT_SITE_FILE)?;
     output::line(format!("wrote {}", dir.join("listmill.toml").display()))?;
-    output::line("next: set [site] domains, admins and [outbound] relay in it, then `listmill check`, then `listmill run`")
+    output::line(
+        "next: set [site] domains, admins and [outbound] relay in it, then `listmill check`, then `listmill run`",
+    )
 }
 
 /// Writes a site file into `dir` and makes the directories that it names. A file that is there is never written over.
@@ -23,15 +25,20 @@ pub(crate) fn write(dir: &Path, text: &str) -> Outcome<Site> {
     // It may come to hold the smarthost's password.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&path);
     let mut file = file.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::data(format!("{} is there already; it was left as it is", path.display())),
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::data(format!("{} is there already; it was left as it is", path.display()))
+        }
         _ => Failure::io(format!("write {}", path.display()), &error),
     })?;
     file.write_all(text.as_bytes()).map_err(|error| Failure::io(format!("write {}", path.display()), &error))?;
     let site = Site::load(&path)?;
     for dir in [site.data.as_path(), site.spool(), site.store()] {
-        // Posts and rosters are nobody else's business.
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.map_err(|error| Failure::io(format!("make {}", dir.display()), &error))?;
+        make_private(dir).map_err(|error| Failure::io(format!("make {}", dir.display()), &error))?;
     }
     Ok(site)
+}
+
+/// Makes a directory where there is none: posts and rosters are nobody else's business.
+pub(crate) fn make_private(dir: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }

@@ -47,7 +47,8 @@ pub(crate) fn add(office: &Office, list: &ListAddress, addresses: Vec<Address>, 
                 changes.push(StoreChange::UpdateMember { list: list.clone(), member });
             }
             _ => {
-                let member = Record { name: name.to_owned(), roles: with_roles(Roles::NONE), ..Record::new(address, joined) };
+                let member =
+                    Record { name: name.to_owned(), roles: with_roles(Roles::NONE), ..Record::new(address, joined) };
                 changes.push(StoreChange::AddMember { list: list.clone(), member });
             }
         }
@@ -70,9 +71,7 @@ fn each(office: &Office, list: &ListAddress, mut each: impl FnMut(Record) -> Out
 fn ls(office: &Office, list: &ListAddress, role: Option<Role>, json: Json) -> Outcome {
     let wanted = |member: &Record| role.is_none_or(|role| member.roles.has(role));
     if !json.on {
-        return each(office, list, |member| {
-            if wanted(&member) { output::line(summary(&member)) } else { Ok(()) }
-        });
+        return each(office, list, |member| if wanted(&member) { output::line(summary(&member)) } else { Ok(()) });
     }
     // One object a line inside the array: a million of them need not be in memory.
     let mut mark = "[\n";
@@ -154,7 +153,8 @@ fn import(office: &Office, list: &ListAddress, file: &str) -> Outcome {
 }
 
 fn store_all(office: &Office, list: &ListAddress, roster: &Roster) -> Outcome {
-    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(roster.len() as u64) } else { ProgressBar::hidden() };
+    let bar =
+        if std::io::stderr().is_terminal() { ProgressBar::new(roster.len() as u64) } else { ProgressBar::hidden() };
     let style = "{bar:40} {human_pos} of {human_len} members, {per_sec}, {eta} left";
     bar.set_style(ProgressStyle::with_template(style).expect("the template is a constant"));
     let staff = staff_to_be_members(office, list)?;
@@ -162,7 +162,11 @@ fn store_all(office: &Office, list: &ListAddress, roster: &Roster) -> Outcome {
     while members.peek().is_some() {
         let batch: Vec<Record> = members.by_ref().take(BATCH).collect();
         let count = batch.len() as u64;
-        let promoted = staff.iter().filter(|member| batch.binary_search_by(|other| other.address.cmp(&member.address)).is_ok());
+        let named = |member: &&Record| {
+            let found = batch.binary_search_by(|other| other.address.cmp(&member.address));
+            found.is_ok_and(|at| batch.get(at).is_some_and(|other| other.roles.has(Role::Member)))
+        };
+        let promoted = staff.iter().filter(named);
         let mut changes: Vec<_> =
             promoted.map(|member| StoreChange::UpdateMember { list: list.clone(), member: member.clone() }).collect();
         changes.push(StoreChange::ImportMembers { list: list.clone(), members: batch });
@@ -191,8 +195,13 @@ fn export(office: &Office, list: &ListAddress) -> Outcome {
     each(office, list, |member| {
         let joined = Timestamp::from_second(member.joined).map_or_else(|_| String::new(), |at| at.to_string());
         let cells = [
-            member.address.to_string(), member.name, member.roles.to_string(), member.delivery.to_string(),
-            member.moderation.to_string(), member.language.unwrap_or_default(), joined,
+            member.address.to_string(),
+            member.name,
+            member.roles.to_string(),
+            member.delivery.to_string(),
+            member.moderation.to_string(),
+            member.language.unwrap_or_default(),
+            joined,
         ];
         write(&mut writer, &cells)
     })?;

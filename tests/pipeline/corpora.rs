@@ -1,0 +1,132 @@
+//! Malformed mail crashes and blocks nothing: it comes out as it went in, or is refused with a reason.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use listmill_tests::dkim;
+use listmill_tests::lmtp::Lmtp;
+use listmill_tests::program::{Site, corpus, wait_for};
+
+const DEV: &str = "dev@lists.example.org";
+const FOLDERS: &[&str] =
+    &["mime-gmime", "mime-mail-parser-rust", "mime-perl-email-mime", "mime-perl-mailbox", "mime-python-email"];
+
+/// Fields that a list takes away or sets itself (specs/runners/pending.md).
+const OURS: &[&str] = &[
+    "received",
+    "return-path",
+    "delivered-to",
+    "x-envelope-to",
+    "bcc",
+    "precedence",
+    "message-id",
+    "date",
+    "disposition-notification-to",
+    "return-receipt-to",
+];
+
+#[test]
+fn every_mime_corpus_comes_out_unchanged_or_is_refused_with_a_reason() {
+    let files: Vec<PathBuf> = FOLDERS.iter().filter_map(|folder| corpus(folder)).flat_map(|dir| files(&dir)).collect();
+    let site = Site::new("maildir:copies", "");
+    let settings = ["nonmember_action=accept", "implicit_destination=accept", "administrivia=accept"];
+    site.list(DEV, &settings, ["bob@example.net".to_owned()]);
+    let running = site.run();
+    let mut lmtp = Lmtp::connect(running.lmtp.unwrap());
+    let (mut sent, mut refused) = (Vec::new(), 0);
+    for file in &files {
+        let message = crlf(&std::fs::read(file).unwrap());
+        let reply = lmtp.send("sender@example.net", DEV, &message);
+        match reply.as_bytes()[0] {
+            b'2' => sent.push(message),
+            b'5' => {
+                refused += 1;
+                assert!(reply.len() > "550 5.6.0 ".len(), "{}: {reply}", file.display());
+            }
+            _ => panic!("{}: {reply}", file.display()),
+        }
+    }
+    site.settle(&["inbound", "auth", "moderation", "pending"]);
+    let held = site.json(&["held", "ls", DEV]);
+    for post in held.as_array().unwrap() {
+        site.ok(&["held", "accept", DEV, &post["id"].to_string()]);
+    }
+    let new = site.dir().join("copies/new");
+    wait_for("a copy of each", || std::fs::read_dir(&new).map_or(0, Iterator::count) >= sent.len());
+    running.stop();
+    for queue in ["inbound", "auth", "moderation", "pending", "outbound", "bounce", "command"] {
+        for state in ["depth", "shunted", "corrupt", "deferred"] {
+            assert_eq!(site.figure(queue, state), 0, "{queue} {state}");
+        }
+    }
+    let copies: Vec<Vec<u8>> = files_of(&new).iter().map(|file| std::fs::read(file).unwrap()).collect();
+    assert_eq!(copies.len(), sent.len());
+    compare(&sent, &copies);
+    let held = held.as_array().unwrap().len();
+    println!(
+        "{} messages: {} came out unchanged ({held} of them were held first), {refused} refused",
+        files.len(),
+        sent.len()
+    );
+}
+
+/// Each message that went in came out once, body and fields as they were.
+fn compare(sent: &[Vec<u8>], copies: &[Vec<u8>]) {
+    let mut by_content: HashMap<(Vec<Vec<u8>>, &[u8]), i64> = HashMap::new();
+    let content = |message: &Vec<u8>| -> Vec<Vec<u8>> {
+        let (fields, _) = dkim::split(message);
+        fields
+            .iter()
+            .filter(|field| !OURS.contains(&dkim::name(field).as_str()) && !dkim::name(field).starts_with("list-"))
+            .map(|field| field.to_vec())
+            .collect()
+    };
+    for message in sent {
+        *by_content.entry((content(message), dkim::split(message).1)).or_default() += 1;
+    }
+    for copy in copies {
+        *by_content.entry((content(copy), dkim::split(copy).1)).or_default() -= 1;
+    }
+    for ((fields, body), count) in by_content {
+        let fields = String::from_utf8_lossy(&fields.concat()).into_owned();
+        assert_eq!(
+            count,
+            0,
+            "a message of {} octets of body with these fields was changed on the way:\n{fields}",
+            body.len()
+        );
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in files_of(dir) {
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn files_of(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// A mail system hands in lines that end in CRLF; a bare CR stays what it is.
+fn crlf(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 100);
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r') {
+            out.push(b'\r');
+        }
+        out.push(*byte);
+    }
+    if !out.ends_with(b"\r\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}

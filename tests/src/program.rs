@@ -1,0 +1,240 @@
+//! The real program on a site of its own: built once, run in a temporary directory, stopped or killed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a test waits for what must happen. Nothing depends on it but how late a failure is seen.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The executable, built from the sources as they are now, with the profile of this test.
+pub fn listmill() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let here = std::env::current_exe().unwrap();
+        // target/<profile>/deps/<suite>-<hash>
+        let profile = here.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps");
+        let mut build = Command::new(env!("CARGO"));
+        build.current_dir(workspace()).args(["build", "--quiet", "--package", "listmill", "--target-dir"]);
+        build.arg(profile.parent().expect("a profile lies in the target directory"));
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "the executable does not build");
+        profile.join("listmill")
+    })
+}
+
+/// The root of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate of the tests lies in the workspace")
+}
+
+/// The test mail that is not part of the project; none, said by name, where it is absent.
+pub fn corpus(folder: &str) -> Option<PathBuf> {
+    let path = workspace().join("../shared/corpora").join(folder);
+    if path.is_dir() {
+        return Some(path);
+    }
+    eprintln!("skipped: the corpus {folder} is not at {}", path.display());
+    None
+}
+
+/// A site in a temporary directory; it goes when this is dropped.
+pub struct Site {
+    dir: TempDir,
+}
+
+impl Site {
+    /// A site whose mail leaves through `relay` and that says `more` in its site file.
+    pub fn new(relay: &str, more: &str) -> Site {
+        let dir = TempDir::new().unwrap();
+        let text = format!(
+            "[site]\ndomains = [\"lists.example.org\"]\nadmins = [\"postmaster@example.org\"]\nhost = \"mill.example.org\"\n\
+             [inbound]\nlisten = [\"lmtp://127.0.0.1:0\"]\n[outbound]\nrelay = \"{relay}\"\n{more}"
+        );
+        std::fs::write(dir.path().join("listmill.toml"), text).unwrap();
+        Site { dir }
+    }
+
+    /// Where it lies.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The spool.
+    pub fn spool(&self) -> PathBuf {
+        self.dir.path().join("data/spool")
+    }
+
+    /// The program with these arguments, on this site.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(listmill());
+        command.arg("-c").arg(self.dir.path().join("listmill.toml")).args(args);
+        command
+    }
+
+    /// Runs the program with `input` on its standard input.
+    pub fn with_input(&self, args: &[&str], input: &[u8]) -> Output {
+        let mut command = self.command(args);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = input.to_vec();
+        // A program that refuses early closes its end; what it says about that is looked at, not this.
+        let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().unwrap();
+        feeder.join().unwrap();
+        output
+    }
+
+    /// Runs the program, which must exit with 0; its standard output.
+    pub fn ok(&self, args: &[&str]) -> String {
+        self.ok_with_input(args, b"")
+    }
+
+    /// Runs the program with input, which must exit with 0; its standard output.
+    pub fn ok_with_input(&self, args: &[&str], input: &[u8]) -> String {
+        let output = self.with_input(args, input);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "listmill {args:?}: {} {told}", output.status);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs the program, which must fail with this exit code; its standard error.
+    pub fn fails(&self, code: i32, args: &[&str], input: &[u8]) -> String {
+        let output = self.with_input(args, input);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "listmill {args:?}: {told}");
+        assert!(!told.trim().is_empty(), "listmill {args:?} says nothing about its failure");
+        told
+    }
+
+    /// What a command with `--json` prints.
+    pub fn json(&self, args: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(&[args, &["--json"]].concat())).unwrap()
+    }
+
+    /// One figure of one queue, as `queue ls --json` shows it.
+    pub fn figure(&self, queue: &str, name: &str) -> u64 {
+        let queues = self.json(&["queue", "ls"]);
+        let found = queues.as_array().unwrap().iter().find(|object| object["queue"] == queue);
+        found.unwrap_or_else(|| panic!("there is no queue {queue}"))[name].as_u64().unwrap()
+    }
+
+    /// Waits until nothing waits in these queues and no runner has anything of them in hand.
+    pub fn settle(&self, queues: &[&str]) {
+        wait_for("the queues to be empty", || queues.iter().all(|queue| self.figure(queue, "depth") == 0));
+    }
+
+    /// A list with these settings and members.
+    pub fn list(&self, list: &str, settings: &[&str], members: impl IntoIterator<Item = String>) {
+        let set: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        self.ok(&[&["list", "create", list, "--owner", "olivia@example.org"], set.as_slice()].concat());
+        let roster: String = members.into_iter().map(|member| member + "\n").collect();
+        if !roster.is_empty() {
+            self.ok_with_input(&["member", "import", list, "-"], roster.as_bytes());
+        }
+    }
+
+    /// Starts serving; returns when every socket listens.
+    pub fn run(&self) -> Running {
+        self.run_with(&[])
+    }
+
+    /// Starts serving with more arguments.
+    pub fn run_with(&self, args: &[&str]) -> Running {
+        Running::start(self.command(&[&["--log-format", "json", "run"], args].concat()))
+    }
+}
+
+/// The program, serving. Killed when this is dropped.
+pub struct Running {
+    child: Child,
+    log: Arc<Mutex<Vec<Value>>>,
+    /// Where LMTP listens.
+    pub lmtp: Option<SocketAddr>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Running {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (ready, is_ready) = channel();
+        let stderr = child.stderr.take().unwrap();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                if let Some(text) = value["message"].as_str().filter(|text| text.starts_with("ready")) {
+                    // A test that no longer waits has seen it before.
+                    let _ = ready.send(text.to_owned());
+                }
+                kept.lock().unwrap().push(value);
+            }
+        });
+        let lmtp = Running::listening(&is_ready, &log);
+        Running { child, log, lmtp }
+    }
+
+    fn listening(is_ready: &Receiver<String>, log: &Mutex<Vec<Value>>) -> Option<SocketAddr> {
+        let ready = is_ready.recv_timeout(PATIENCE);
+        let ready = ready.unwrap_or_else(|_| panic!("the program does not get ready: {:?}", log.lock().unwrap()));
+        let lmtp = ready.split("lmtp://").nth(1)?;
+        Some(lmtp.split([',', ' ']).next()?.parse().unwrap())
+    }
+
+    /// The log so far, one object a line.
+    pub fn log(&self) -> Vec<Value> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGTERM; it must exit with 0. How long that took.
+    pub fn stop(mut self) -> Duration {
+        let start = Instant::now();
+        self.signal(rustix::process::Signal::TERM);
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "after SIGTERM: {status}; {:?}", self.log().last());
+        start.elapsed()
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already, which is what a test usually wants.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks again and again until `there`; fails after [`PATIENCE`].
+pub fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !there() {
+        assert!(start.elapsed() < PATIENCE, "waited {} s for {what} in vain", PATIENCE.as_secs());
+        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
