@@ -1,14 +1,29 @@
 //! Mail of our own: notices (RFC 3834).
+//!
+//! Composed by mail-builder, which would read the clock and the host name were Date and Message-ID not set here.
 
 use listmill_core::{Address, List, Timestamp};
 use listmill_queue_format::EntryId;
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::date::Date;
+use mail_builder::headers::message_id::MessageId;
 use mail_builder::headers::raw::Raw;
 
 use crate::field::{NewField, clean};
 use crate::message::Message;
+
+/// RFC 3834 §3.1.5 puts the subject of what is answered into ours; nobody makes us carry a long one.
+const MAX_SUBJECT: usize = 250;
+
+/// Octets of text; a notice is never a means to send much to somebody.
+const MAX_TEXT: usize = 8192;
+
+/// A Message-ID that anybody would thread by is never longer.
+const MAX_ID: usize = 250;
+
+/// How many of the ids in References are kept, the newest ones (RFC 5322 §3.6.4 sets no limit).
+const MAX_REFERENCES: usize = 20;
 
 /// What the Auto-Submitted field says (RFC 3834 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +69,9 @@ pub struct Notice<'a> {
 }
 
 impl Notice<'_> {
-    /// The message.
+    /// The message: complete (RFC 5322 §3.6), its lines ended by CRLF, the same each time.
+    ///
+    /// Subject and text are cut where they are longer than a notice may be.
     pub fn build(&self) -> Vec<u8> {
         let domain = self.from.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
         let (from, from_name) = (clean(self.from), clean(self.from_name));
@@ -62,19 +79,141 @@ impl Notice<'_> {
         let mut builder = MessageBuilder::new()
             .from(Mailbox::new_address(name, from.as_str()))
             .to(Mailbox::new_address(None::<&str>, self.to.as_str()))
-            .subject(clean(self.subject))
+            .subject(cut(&clean(self.subject), MAX_SUBJECT))
             .date(Date::new(self.now.as_second()))
             .message_id(format!("{}@{}", self.id, clean(domain)))
             .header("Auto-Submitted", Raw::new(self.auto.keyword()));
-        if let Some(answered) = self.in_reply_to.map(Message::message_id).filter(|id| !id.is_empty()) {
-            builder = builder.in_reply_to(answered.clone()).references(answered);
+        if let Some((answered, references)) = self.in_reply_to.and_then(thread) {
+            builder = builder.in_reply_to(answered).header("References", MessageId { id: references });
         }
         let mut bytes = Vec::new();
         if let Some(list) = self.list {
+            // RFC 2919 §3: on mail about the list, too.
             let list_id = NewField::phrase("List-Id", &list.settings.description, &list.address.list_id());
             bytes.extend_from_slice(list_id.as_bytes());
         }
-        builder.text_body(self.text).serialize(&mut bytes);
+        builder.text_body(cut(self.text, MAX_TEXT)).serialize(&mut bytes);
         bytes
+    }
+}
+
+/// In-Reply-To and References of an answer (RFC 5322 §3.6.4); none when what is answered has no usable Message-ID.
+fn thread<'x>(answered: &Message<'_>) -> Option<(String, Vec<std::borrow::Cow<'x, str>>)> {
+    let usable = |id: &str| {
+        !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>".contains(&byte))
+    };
+    let id = answered.message_id();
+    if !usable(&id) {
+        return None;
+    }
+    let before = answered.raw("References").next().unwrap_or_default();
+    let before = before.split_ascii_whitespace().rev().take(MAX_REFERENCES);
+    let before = before.filter_map(|id| id.strip_prefix('<')?.strip_suffix('>')).filter(|id| usable(id));
+    let mut references: Vec<_> = std::iter::once(id.clone()).chain(before.map(str::to_owned)).map(Into::into).collect();
+    references.reverse();
+    Some((id, references))
+}
+
+/// No more than `most` octets of `text`, with a mark where something is cut off.
+fn cut(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{} …", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POST: &[u8] = b"From: bob@example.net\r\nMessage-ID: <3@example.net>\r\nReferences: <1@example.net>\r\n <2@example.net> junk\r\n\r\nsecret body\r\n";
+
+    fn list() -> List {
+        List {
+            address: "dev@lists.example.org".parse().unwrap(),
+            created: Timestamp::UNIX_EPOCH,
+            own: Default::default(),
+            settings: Default::default(),
+        }
+    }
+
+    fn bob() -> Address {
+        "bob@example.net".parse().unwrap()
+    }
+
+    fn notice<'a>(to: &'a Address, list: &'a List, post: &'a Message<'a>) -> Notice<'a> {
+        Notice {
+            from_name: "",
+            from: "dev-owner@lists.example.org",
+            to,
+            subject: "Auto: hello",
+            text: "line 1\nline 2\n",
+            list: Some(list),
+            in_reply_to: Some(post),
+            id: EntryId::fresh(Timestamp::UNIX_EPOCH, [1; 10]),
+            now: "2026-11-22T08:30:00Z".parse().unwrap(),
+            auto: AutoSubmitted::Replied,
+        }
+    }
+
+    fn built(notice: &Notice<'_>) -> String {
+        let bytes = notice.build();
+        assert_eq!(bytes, notice.build(), "the same each time");
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_notice_is_complete() {
+        assert_eq!(
+            built(&notice(&bob(), &list(), &Message::parse(POST))),
+            "List-Id: <dev.lists.example.org>\r\n\
+             From: <dev-owner@lists.example.org>\r\n\
+             To: <bob@example.net>\r\n\
+             Subject: Auto: hello\r\n\
+             Date: Sun, 22 Nov 2026 08:30:00 +0000\r\n\
+             Message-ID: <00000000-0000-7101-8101-010101010101@lists.example.org>\r\n\
+             Auto-Submitted: auto-replied\r\n\
+             In-Reply-To: <3@example.net>\r\n\
+             References: <1@example.net> <2@example.net> <3@example.net>\r\n\
+             MIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=\"utf-8\"\r\n\
+             Content-Transfer-Encoding: 7bit\r\n\r\n\
+             line 1\r\nline 2\r\n"
+        );
+    }
+
+    #[test]
+    fn what_is_composed_is_automatic_and_answers_nothing_unless_told() {
+        let (bob, list, post) = (bob(), list(), Message::parse(POST));
+        let plain = notice(&bob, &list, &post);
+        let out = built(&Notice { in_reply_to: None, list: None, auto: AutoSubmitted::Generated, ..plain });
+        let message = Message::parse(out.as_bytes());
+        assert_eq!(message.text("Auto-Submitted").as_deref(), Some("auto-generated"));
+        assert!(!message.has("In-Reply-To") && !message.has("References") && !message.has("List-Id"));
+        assert!(crate::automatic::automatic(&message, "dev-owner@lists.example.org").is_some());
+    }
+
+    #[test]
+    fn no_value_begins_a_field_or_makes_a_long_line() {
+        let hostile = "x\r\nBcc: all@example.net\r\n\r\nbody";
+        let id = format!("From: a@example.net\r\nMessage-ID: <a>,<b\r\n {}>\r\n\r\n", "x".repeat(5000));
+        let odd = Message::parse(id.as_bytes());
+        let long = "wort ü ".repeat(10_000);
+        let (bob, list) = (bob(), list());
+        let plain = notice(&bob, &list, &odd);
+        let out = built(&Notice { subject: hostile, from_name: hostile, ..plain });
+        let many = built(&Notice { subject: &long, text: &long, ..plain });
+        for out in [out, many] {
+            let message = Message::parse(out.as_bytes());
+            for name in ["From", "To", "Subject", "Date", "Message-ID"] {
+                assert_eq!(message.named(name).count(), 1, "{name}");
+            }
+            assert!(!message.has("Bcc") && out.len() < 32_768);
+            assert!(out.is_ascii() && out.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])));
+            assert!(
+                matches!(crate::author::author(&message), crate::author::Authorship::Known(author) if author.address == "dev-owner@lists.example.org")
+            );
+        }
     }
 }

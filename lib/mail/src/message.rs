@@ -192,3 +192,121 @@ fn field_name(line: &[u8]) -> Option<(&str, usize)> {
     let name = std::str::from_utf8(&line[..colon]).ok()?.trim_end_matches([' ', '\t']);
     (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())).then_some((name, colon))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(message: &Message<'_>) -> Vec<(String, String)> {
+        let field = |field: &Field<'_>| {
+            let value = String::from_utf8_lossy(message.value(field)).into_owned();
+            (field.name.to_owned(), value)
+        };
+        message.fields().iter().map(field).collect()
+    }
+
+    #[test]
+    fn where_the_header_section_ends() {
+        // message, fields, body
+        let rows: &[(&[u8], &[(&str, &str)], &[u8])] = &[
+            (b"", &[], b""),
+            (b"\r\n", &[], b""),
+            (b"\r\nbody", &[], b"body"),
+            (b"A: 1\r\nB:2\r\n\r\nbody\r\n", &[("A", " 1"), ("B", "2")], b"body\r\n"),
+            (b"A: 1\nB: 2\n\nbody\n", &[("A", " 1"), ("B", " 2")], b"body\n"),
+            (b"A: 1\r\n 2\r\n\t3\r\n\r\n", &[("A", " 1\r\n 2\r\n\t3")], b""),
+            (b"A: 1\r\n \r\nB: 2\r\n\r\n", &[("A", " 1\r\n "), ("B", " 2")], b""),
+            (b"A: 1", &[("A", " 1")], b""),
+            (b"A: 1\r\n", &[("A", " 1")], b""),
+            (b"A:\r\n\r\n\r\n", &[("A", "")], b"\r\n"),
+            (b"A : 1\r\nB\t:2\r\n\r\n", &[("A", " 1"), ("B", "2")], b""),
+            (b"A: 1\r\nno field\r\nB: 2\r\n\r\n", &[("A", " 1")], b"no field\r\nB: 2\r\n\r\n"),
+            (b" folded first\r\nA: 1\r\n", &[], b" folded first\r\nA: 1\r\n"),
+            (b": 1\r\nA: 1\r\n", &[], b": 1\r\nA: 1\r\n"),
+            (b"A b: 1\r\n", &[], b"A b: 1\r\n"),
+            (b"\xc3\xa4: 1\r\n", &[], b"\xc3\xa4: 1\r\n"),
+            (b"A\0: 1\r\n", &[], b"A\0: 1\r\n"),
+            (b"A: \0\xff\r\n\r\nx", &[("A", " \0\u{fffd}")], b"x"),
+            (b"A: 1\rB: 2\r\n\r\nx", &[("A", " 1\rB: 2")], b"x"),
+            (b"A: 1\r\n\r\r\nx", &[("A", " 1")], b"\r\r\nx"),
+            (b"From bob Mon Jan  1 00:00:00 2024\r\nA: 1\r\n\r\nx", &[("A", " 1")], b"x"),
+            (b">From bob Mon Jan  1 00:00:00 2024\nA: 1\n\nx", &[("A", " 1")], b"x"),
+            (b"From : bob\r\n\r\nx", &[("From", " bob")], b"x"),
+        ];
+        for (bytes, fields, body) in rows {
+            let message = Message::parse(bytes);
+            let text = String::from_utf8_lossy(bytes);
+            let expected: Vec<_> = fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            assert_eq!(shown(&message), expected, "{text:?}");
+            assert_eq!(message.body(), *body, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_fields_say() {
+        let message = b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n =?utf-8?q?_an_alle?=\r\nsubject: 2\r\n\
+            Message-ID:\r\n <1@example.net> (x)\r\nDate: Sun, 22 Nov 2026 09:30:00 +0100\r\n\
+            To: a@example.org, B <b@example.org>\r\nTO: c@example.org\r\n\r\n";
+        let message = Message::parse(message);
+        assert_eq!(message.subject(), "Gr\u{fc}\u{df}e an alle");
+        assert_eq!(message.texts("SUBJECT").count(), 2);
+        assert_eq!(message.message_id(), "1@example.net");
+        assert_eq!(message.date().unwrap().to_string(), "2026-11-22T08:30:00Z");
+        assert_eq!(
+            message.addresses("to").iter().map(|(_, a)| a.as_str()).collect::<Vec<_>>(),
+            ["a@example.org", "b@example.org", "c@example.org"]
+        );
+        assert_eq!(message.count_addresses("To"), 3);
+        assert_eq!(message.text("X"), None);
+        assert_eq!(message.named("To").count(), 2);
+    }
+
+    #[test]
+    fn odd_ids_and_dates() {
+        let id = |value: &str| Message::parse(format!("Message-ID: {value}\r\n\r\n").as_bytes()).message_id();
+        assert_eq!(id("bare@example.net"), "bare@example.net");
+        assert_eq!(id("<a b@example.net"), "ab@example.net");
+        assert_eq!(id("<a\0\u{1b}b>"), "ab");
+        assert_eq!(id(""), "");
+        let date = |value: &str| Message::parse(format!("Date: {value}\r\n\r\n").as_bytes()).date();
+        for value in
+            ["", "yesterday", "99 Nov 2026 08:30:00 +0000", "Sun, 22 Nov 99999 08:30:00 +0000", "22 Foo 2026 08:30"]
+        {
+            assert_eq!(date(value), None, "{value}");
+        }
+        for value in
+            ["22 Nov 26 08:30 +0000", "Sun, 22 Nov 2026 08:30:00 GMT", "Sun,  22 Nov 2026 08:30:00 -0000 (UTC)"]
+        {
+            assert!(date(value).is_some(), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_million_header_lines_are_read_in_one_pass() {
+        let message = "A: b\r\n".repeat(1_000_000);
+        assert_eq!(Message::parse(message.as_bytes()).fields().len(), 1_000_000);
+        let folded = format!("A: b\r\n{}\r\n", " c\r\n".repeat(1_000_000));
+        assert_eq!(Message::parse(folded.as_bytes()).fields().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_are_the_whole(bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b' '), Just(b':'), Just(b'A'), any::<u8>()], 0..200)) {
+            let message = Message::parse(&bytes);
+            let mut at = message.header_range().start;
+            for field in message.fields() {
+                prop_assert_eq!(field.range.start, at);
+                prop_assert!(field.range.contains(&field.value_range.start) || field.value_range.is_empty());
+                prop_assert!(field.value_range.end <= field.range.end);
+                at = field.range.end;
+            }
+            prop_assert_eq!(at, message.header_range().end);
+            let between = &bytes[at..message.body_range().start];
+            prop_assert!([&b""[..], b"\n", b"\r\n"].contains(&between));
+            prop_assert_eq!(message.body_range().end, bytes.len());
+            let _ = (message.subject(), message.date(), message.message_id(), message.addresses("A"));
+        }
+    }
+}

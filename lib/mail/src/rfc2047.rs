@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_value_full_of_beginnings_takes_linear_time() {
         for piece in ["=?", "=?a?q?", "=?a?q?x ", "=?utf-8?b?", "=?utf-8?q?=41?= ", "?=", "=?a?q?="] {
-            let value = piece.repeat(200_000);
+            let value = piece.repeat(50_000);
             assert!(decode(&value).len() <= value.len(), "{piece}");
         }
     }
