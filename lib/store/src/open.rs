@@ -40,7 +40,17 @@ impl Opened {
 /// # Errors
 /// [`OpenError::Silent`] when another process owns the store and does not answer; the other kinds as [`SledStore::open`].
 pub fn open(path: &Path, socket: &Path, cascade: Cascade) -> Result<Opened, OpenError> {
-    let deadline = Instant::now() + PATIENCE;
+    open_within(PATIENCE, path, socket, cascade)
+}
+
+/// [`open`], which gives up after this time.
+pub(crate) fn open_within(
+    patience: Duration,
+    path: &Path,
+    socket: &Path,
+    cascade: Cascade,
+) -> Result<Opened, OpenError> {
+    let deadline = Instant::now() + patience;
     loop {
         match SledStore::open(path, cascade.clone()) {
             Err(OpenError::Owned { .. }) => {}

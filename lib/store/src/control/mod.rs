@@ -4,6 +4,8 @@ mod answers;
 mod protocol;
 mod remote;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use remote::RemoteStore;
 pub use server::{ControlError, Server, StatusSource};

@@ -11,6 +11,8 @@ mod member_form;
 mod meta;
 mod prune;
 mod store;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use store::SledStore;

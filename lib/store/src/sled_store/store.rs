@@ -33,7 +33,7 @@ pub struct SledStore {
     cascade: Cascade,
     engine: RwLock<Option<Engine>>,
     broken: Mutex<Option<Broken>>,
-    pause: Duration,
+    pub(super) pause: Duration,
     /// Held until the engine is gone: fields are dropped in order.
     _lock: File,
 }
@@ -60,7 +60,7 @@ impl SledStore {
     }
 
     /// Works with the engine; what breaks it is noted.
-    fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T, Fault>) -> Result<T, Fault> {
         self.mend()?;
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = engine.as_ref().ok_or_else(|| Unavailable { reason: "it is being opened anew".to_owned() })?;
