@@ -2,6 +2,7 @@
 
 use listmill_core::{Disposition, HeldPost};
 use listmill_mail::message::Message;
+use listmill_mail::text::first_text;
 use listmill_queue_format::{Entry, Facts, RuleHit};
 use toml::{Table, Value};
 
@@ -63,7 +64,7 @@ fn written(entry: &Entry, read: &Entry) -> Table {
     let message = Message::parse(&entry.message);
     let body = message.body();
     let mut table = facts(&entry.facts);
-    let pairs: [(&str, Value); 12] = [
+    let pairs: [(&str, Value); 13] = [
         ("queue", entry.queue.name().into()),
         ("list", entry.list.clone().unwrap_or_default().into()),
         ("priority", format!("{:?}", entry.priority).to_lowercase().into()),
@@ -75,6 +76,7 @@ fn written(entry: &Entry, read: &Entry) -> Table {
         ("trace", strings(entry.trace.iter().map(|hop| hop.runner.clone()))),
         ("message_unchanged", (entry.message == read.message).into()),
         ("body_unchanged", (body == Message::parse(&read.message).body()).into()),
+        ("text", first_text(&message).unwrap_or_default().into()),
         ("body", String::from_utf8_lossy(body).replace("\r\n", "\n").into()),
     ];
     table.extend(pairs.map(|(key, value)| (key.to_owned(), value)));

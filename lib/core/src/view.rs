@@ -14,7 +14,8 @@ pub struct Unavailable {
 
 /// The store, as far as it can be read. Synchronous, and the same for every backend.
 ///
-/// Whatever grows with members or posts is read in pages: `after` is the last key of the page before.
+/// Whatever grows with members or posts is read in pages: `after` is the last key of the page before, and a page that is shorter
+/// than `limit` is the last one.
 pub trait StoreView {
     /// A list with its settings; none when there is no such list.
     fn list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable>;

@@ -17,3 +17,17 @@ pub(crate) fn look(post: &Post<'_>) -> Option<Hit> {
 fn beginning(value: &str) -> &str {
     &value[..value.floor_char_boundary(LONGEST)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, beginning};
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        assert_eq!(beginning("short"), "short");
+        let long = "é".repeat(LONGEST);
+        assert_eq!(beginning(&long).len(), LONGEST);
+        let odd = format!("x{long}");
+        assert_eq!(beginning(&odd).len(), LONGEST - 1);
+    }
+}

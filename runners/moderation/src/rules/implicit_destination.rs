@@ -33,3 +33,18 @@ fn is_subaddress(rest: &str) -> bool {
     let word = rest.split(['-', '+']).next().unwrap_or_default();
     Word::SPELLINGS.iter().any(|(spelling, _)| *spelling == word)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_subaddress;
+
+    #[test]
+    fn a_word_with_or_without_a_detail_is_a_subaddress() {
+        for rest in ["-owner", "+owner", "-leave+T0KEN", "-confirm-T0KEN", "-unsubscribe"] {
+            assert!(is_subaddress(rest), "{rest}");
+        }
+        for rest in ["-announce", "-owners", "+stuff", "eloper", "-"] {
+            assert!(!is_subaddress(rest), "{rest}");
+        }
+    }
+}

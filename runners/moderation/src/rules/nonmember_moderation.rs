@@ -11,5 +11,5 @@ pub(crate) fn look(post: &Post<'_>) -> Option<Hit> {
     if action == Action::Accept || post.settings.allowed_nonmembers.contains(author) {
         return None;
     }
-    Some(Hit::saying(action, format!("{author} is not a member: nonmembers' posts are set to {action}")))
+    Some(Hit::saying(action, format!("{author} is not a member, and the list {action}s posts of nonmembers")))
 }
