@@ -3,4 +3,5 @@
 pub mod dkim;
 pub mod lmtp;
 pub mod program;
+pub mod sink;
 pub mod view;

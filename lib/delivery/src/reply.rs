@@ -27,10 +27,9 @@ impl Reply {
         for line in lines {
             // A server that sends an enhanced status code sends it on each line (RFC 2034 §4).
             let line = status.as_deref().and_then(|status| line.strip_prefix(status)).unwrap_or(line).trim();
-            if !text.is_empty() && !line.is_empty() {
-                text.push(' ');
-            }
-            text.extend(line.chars().take(MAX_TEXT.saturating_sub(text.chars().count())));
+            let room = MAX_TEXT.saturating_sub(text.chars().count());
+            let space = if text.is_empty() || line.is_empty() { "" } else { " " };
+            text.extend(space.chars().chain(line.chars()).take(room));
         }
         Reply { code, status: status.unwrap_or_else(|| format!("{}.0.0", code / 100)), text }
     }

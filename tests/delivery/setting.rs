@@ -1,0 +1,186 @@
+//! An entry, a next host, and the way of one through the other.
+
+use std::path::Path;
+use std::time::Duration;
+
+use listmill_core::DeliveryPlan;
+use listmill_core::{
+    Address, AuditRecord, Ban, BanScope, Context, Disposition, HeldId, HeldPost, List, ListAddress, Member,
+    MessageFile, Role, Settle, SigningKeys, Stage, StoreView, Timestamp, Unavailable,
+};
+use listmill_delivery::{Deliverer, DeliveryError, Ledger, Timeouts};
+use listmill_outbound::Outbound;
+use listmill_queue_format::{Entry, EntryId, Envelope, Outcome, Queue, Recipient};
+use listmill_tests::sink::Sink;
+use tempfile::TempDir;
+
+/// Long enough for every test on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const MESSAGE: &[u8] = b"From: alice@example.org\r\nSubject: hello\r\n\r\n.dots\r\n..\r\nbody\r\n\r\n";
+
+/// A deliverer with its ledger in a directory of its own.
+pub(crate) struct Setting {
+    pub(crate) dir: TempDir,
+    pub(crate) deliverer: Deliverer,
+}
+
+impl Setting {
+    /// Over plain SMTP with so many connections.
+    pub(crate) fn new(sink: &Sink, connections: usize) -> Setting {
+        Setting::over(&sink.url("smtp"), connections, Timeouts::default(), None)
+    }
+
+    pub(crate) fn over(url: &str, connections: usize, timeouts: Timeouts, ca_file: Option<&Path>) -> Setting {
+        let dir = tempfile::tempdir().unwrap();
+        let deliverer = deliverer(dir.path(), url, connections, timeouts, ca_file);
+        Setting { dir, deliverer }
+    }
+
+    /// Delivers once; what the stage makes of it.
+    pub(crate) async fn send(&self, entry: &Entry) -> Sent {
+        let plan = plan(entry);
+        let outcomes = self.deliverer.deliver(entry, &plan).await.unwrap();
+        let mut places: Vec<usize> = outcomes.iter().map(|(place, _)| *place).collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..entry.recipients.len()).collect::<Vec<_>>(), "each recipient has one outcome");
+        let dispositions = Outbound::default().settle(entry, &outcomes, context());
+        let of = |queue| {
+            dispositions.iter().find_map(|one| match one {
+                Disposition::Forward { entry, .. } if entry.queue == queue => Some(entry.clone()),
+                _ => None,
+            })
+        };
+        let sent = Sent { waiting: of(Queue::Outbound), refused: of(Queue::Bounce), outcomes };
+        self.deliverer.ledger().finish(entry.id);
+        sent
+    }
+
+    /// Delivers; the error instead.
+    pub(crate) async fn fail(&self, entry: &Entry) -> DeliveryError {
+        self.deliverer.deliver(entry, &plan(entry)).await.unwrap_err()
+    }
+}
+
+pub(crate) fn deliverer(
+    dir: &Path,
+    url: &str,
+    connections: usize,
+    timeouts: Timeouts,
+    ca_file: Option<&Path>,
+) -> Deliverer {
+    let ledger = Ledger::open(&dir.join("ledger")).unwrap();
+    let helo = "lists.example.org".to_owned();
+    Deliverer::new(url.parse().unwrap(), connections, helo, timeouts, ca_file.map(Path::to_owned), ledger).unwrap()
+}
+
+/// What came of a delivery.
+pub(crate) struct Sent {
+    pub(crate) outcomes: Vec<(usize, Outcome)>,
+    pub(crate) waiting: Option<Entry>,
+    pub(crate) refused: Option<Entry>,
+}
+
+impl Sent {
+    /// The outcome of one recipient.
+    pub(crate) fn of(&self, place: usize) -> &Outcome {
+        &self.outcomes.iter().find(|(at, _)| *at == place).unwrap().1
+    }
+
+    /// Code and status of one recipient.
+    pub(crate) fn code(&self, place: usize) -> (u16, &str) {
+        let outcome = self.of(place);
+        (outcome.code, &outcome.status)
+    }
+
+    pub(crate) fn done(&self) -> usize {
+        self.outcomes.iter().filter(|(_, outcome)| outcome.code / 100 == 2).count()
+    }
+}
+
+pub(crate) fn context() -> Context {
+    Context { now: Timestamp::now(), seed: 7 }
+}
+
+/// An entry for so many recipients, each with a return path and a field of its own.
+pub(crate) fn entry(recipients: usize) -> Entry {
+    static COUNTER: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+    let count = COUNTER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let now = Timestamp::now();
+    let mut entry = Entry::arrived(EntryId::fresh(now, [count; 10]), now, Envelope::default(), MESSAGE.into());
+    entry.queue = Queue::Outbound;
+    entry.recipients = (0..recipients).map(recipient).collect();
+    entry
+}
+
+pub(crate) fn recipient(number: usize) -> Recipient {
+    Recipient {
+        address: format!("member{number}@example.net"),
+        return_path: format!("dev-bounces+member{number}=example.net.tag@lists.example.org"),
+        headers: vec![format!("List-Unsubscribe: <mailto:dev-leave+token{number}@lists.example.org>")],
+        ..Recipient::default()
+    }
+}
+
+/// The same without anything of their own: one transaction.
+pub(crate) fn shared(recipients: usize) -> Entry {
+    let mut entry = entry(recipients);
+    for recipient in &mut entry.recipients {
+        recipient.return_path.clear();
+        recipient.headers.clear();
+    }
+    entry
+}
+
+pub(crate) fn plan(entry: &Entry) -> DeliveryPlan {
+    match Outbound::default().decide(entry, &NoStore, context()).unwrap().as_slice() {
+        [Disposition::Deliver(plan)] => plan.clone(),
+        other => panic!("a plan and not {other:?}"),
+    }
+}
+
+/// Outbound needs no store.
+struct NoStore;
+
+fn none<T>() -> Result<T, Unavailable> {
+    Err(Unavailable { reason: "outbound asks for nothing".to_owned() })
+}
+
+impl StoreView for NoStore {
+    fn list(&self, _: &ListAddress) -> Result<Option<List>, Unavailable> {
+        none()
+    }
+    fn lists(&self, _: Option<&ListAddress>, _: usize) -> Result<Vec<List>, Unavailable> {
+        none()
+    }
+    fn member(&self, _: &ListAddress, _: &Address) -> Result<Option<Member>, Unavailable> {
+        none()
+    }
+    fn roster(&self, _: &ListAddress, _: Option<&Address>, _: usize) -> Result<Vec<Member>, Unavailable> {
+        none()
+    }
+    fn member_count(&self, _: &ListAddress) -> Result<u64, Unavailable> {
+        none()
+    }
+    fn staff(&self, _: &ListAddress, _: Role) -> Result<Vec<Member>, Unavailable> {
+        none()
+    }
+    fn held(&self, _: &ListAddress, _: Option<HeldId>, _: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        none()
+    }
+    fn held_entry(&self, _: &ListAddress, _: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
+        none()
+    }
+    fn banned(&self, _: &ListAddress, _: &Address) -> Result<Option<Ban>, Unavailable> {
+        none()
+    }
+    fn bans(&self, _: &BanScope) -> Result<Vec<Ban>, Unavailable> {
+        none()
+    }
+    fn signing_keys(&self) -> Result<SigningKeys, Unavailable> {
+        none()
+    }
+    fn audit(&self, _: Option<u64>, _: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable> {
+        none()
+    }
+}

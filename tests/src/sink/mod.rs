@@ -1,0 +1,13 @@
+//! An SMTP and LMTP server that records what it is sent, on a real socket, and answers as a script says.
+//!
+//! It is strict: a bare CR or LF, a parameter that was not offered, a non-ASCII address without SMTPUTF8, a command out of order
+//! are [`Sink::violations`], whatever the script says.
+
+mod certificates;
+mod script;
+mod server;
+mod session;
+
+pub use certificates::{Authority, Identity};
+pub use script::{Answer, Asked, Script, Security, Step};
+pub use server::{Received, Sink};
