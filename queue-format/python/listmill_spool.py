@@ -232,8 +232,7 @@ class Spool:
                 return False
         except OSError:
             pass
-        return any(
-            found.endswith(name[23:]) for state in ("deferred", "new", "shunt") for found in os.listdir(self.root / state))
+        return any(found.endswith(name[23:]) for state in ("deferred", "new") for found in os.listdir(self.root / state))
 
     def _set_aside(self, directory, name, reason):
         """Moves what is no entry into `corrupt`, as it is; never deleted, never tried again."""

@@ -2,6 +2,8 @@
 //! Python works in the middle of a spool that Rust fills and empties.
 //!
 //! Needs `python3` (`tests/run` installs it); without it every test here fails and names it.
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "both sides read and write the same files")]
 
 mod damage;
 mod mill;
