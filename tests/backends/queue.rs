@@ -8,12 +8,12 @@ use listmill_queue::{Claimed, QueueBackend};
 use listmill_queue_format::{Entry, EntryId, Envelope, Priority, Queue, Timestamp};
 
 /// Long enough for anything that must happen; a test that waits for so long has failed.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// For a claim that must find nothing: what is there would be found at once.
-pub const NOW: Duration = Duration::ZERO;
+pub(crate) const NOW: Duration = Duration::ZERO;
 
 /// A new entry for the auth queue, with a message that says `text`.
-pub fn entry(text: &str) -> Entry {
+pub(crate) fn entry(text: &str) -> Entry {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let mut chance = [0; 10];
     chance[..4].copy_from_slice(&std::process::id().to_be_bytes());
@@ -31,34 +31,34 @@ pub fn entry(text: &str) -> Entry {
 }
 
 /// The same, in a class.
-pub fn entry_of(priority: Priority, text: &str) -> Entry {
+pub(crate) fn entry_of(priority: Priority, text: &str) -> Entry {
     Entry { priority, ..entry(text) }
 }
 
 /// The instant so long from now.
-pub fn in_future(wait: Duration) -> Timestamp {
+pub(crate) fn in_future(wait: Duration) -> Timestamp {
     Timestamp::now() + wait
 }
 
 /// Claims from the auth queue; fails when nothing comes.
-pub fn claim(queues: &dyn QueueBackend) -> Claimed {
+pub(crate) fn claim(queues: &dyn QueueBackend) -> Claimed {
     queues.claim(Queue::Auth, SOON).expect("the queue can be read").expect("there is an entry")
 }
 
 /// Nothing can be claimed from the auth queue.
-pub fn is_empty(queues: &dyn QueueBackend) -> bool {
+pub(crate) fn is_empty(queues: &dyn QueueBackend) -> bool {
     queues.claim(Queue::Auth, NOW).expect("the queue can be read").is_none()
 }
 
 /// What the message of an entry says.
-pub fn text(entry: &Entry) -> String {
+pub(crate) fn text(entry: &Entry) -> String {
     let message = String::from_utf8_lossy(&entry.message);
     let subject = message.lines().find_map(|line| line.strip_prefix("Subject: "));
     subject.unwrap_or_default().to_owned()
 }
 
 /// Claims and releases until nothing comes; what the messages said, in order.
-pub fn drain(queues: &dyn QueueBackend) -> Vec<String> {
+pub(crate) fn drain(queues: &dyn QueueBackend) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(claimed) = queues.claim(Queue::Auth, NOW).expect("the queue can be read") {
         texts.push(text(&claimed.entry));

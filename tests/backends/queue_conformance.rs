@@ -16,9 +16,11 @@ use serde_json::json;
 use crate::queue::{NOW, SOON, claim, drain, entry, entry_of, in_future, is_empty, text};
 
 type Outcome = Result<(), QueueError>;
+/// One case; it gets empty queues.
+type Case = fn(&dyn QueueBackend) -> Outcome;
 
-/// What is asked of every backend: a name, and a case that gets empty queues.
-const CASES: &[(&str, fn(&dyn QueueBackend) -> Outcome)] = &[
+/// What is asked of every backend.
+const CASES: &[(&str, Case)] = &[
     ("entries come out in the order in which they were put", in_order),
     ("what comes out is what was put, field by field and byte by byte", unchanged),
     ("an entry is claimed from the queue that it names", one_queue_is_not_another),
@@ -44,7 +46,7 @@ const CASES: &[(&str, fn(&dyn QueueBackend) -> Outcome)] = &[
 ];
 
 /// Runs every case with queues of its own.
-pub fn exercise(backend: &str, make: impl Fn() -> Box<dyn QueueBackend>) {
+pub(crate) fn exercise(backend: &str, make: impl Fn() -> Box<dyn QueueBackend>) {
     let mut failed = Vec::new();
     for (name, case) in CASES {
         let queues = make();

@@ -84,7 +84,7 @@ fn names_tell_class_time_and_id_and_nothing_is_left_behind() {
     assert_eq!(spool.names("deferred"), [format!("{:020}.5.{}", due.as_microsecond(), later.id)]);
     assert_eq!(fs::read(spool.auth.join("new").join(name)).unwrap(), encode(&put).unwrap());
     let claimed = claim(&spool.queues);
-    assert_eq!(spool.names("cur"), [name.clone()]);
+    assert_eq!(&spool.names("cur")[0], name);
     spool.queues.release(claimed.claim).unwrap();
     assert!(spool.queues.remove(later.id).unwrap());
     for dir in ["tmp", "new", "cur", "deferred", "shunt", "corrupt", "ids"] {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use listmill_queue_format::EntryId;
+use listmill_queue_format::{Entry, EntryId};
+
+use crate::{State, clock};
 
 /// Every so many claims the oldest entry goes, whatever its class, so that no class starves.
 const OLDEST_EVERY: u64 = 4;
@@ -16,6 +18,18 @@ pub(crate) struct Place {
     pub(crate) rank: u8,
     /// Whose place it is.
     pub(crate) id: EntryId,
+}
+
+impl Place {
+    /// Where an entry belongs that is put now: behind all that are there, or, when it must wait, where it will be due.
+    ///
+    /// The time is that of the writing, not of the message's arrival: the later pages of a long distribution list stand
+    /// behind the posts of other lists that came meanwhile.
+    pub(crate) fn of(entry: &Entry) -> (State, Self) {
+        let due = entry.not_before.map(clock::micros).filter(|due| *due > clock::now());
+        let state = if due.is_some() { State::Deferred } else { State::New };
+        (state, Place { micros: due.unwrap_or_else(clock::next), rank: entry.priority.rank(), id: entry.id })
+    }
 }
 
 /// The oldest places of a set that may be larger than memory should hold.

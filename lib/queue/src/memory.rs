@@ -113,9 +113,7 @@ impl Shelves {
 
 impl Shelf {
     fn store(&mut self, entry: &Entry, bytes: Vec<u8>) {
-        let due = entry.not_before.map(clock::micros).filter(|due| *due > clock::now());
-        let state = if due.is_some() { State::Deferred } else { State::New };
-        let place = Place { micros: due.unwrap_or_else(clock::next), rank: entry.priority.rank(), id: entry.id };
+        let (state, place) = Place::of(entry);
         if state == State::New {
             self.lineup.insert(place);
         }

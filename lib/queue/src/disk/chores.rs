@@ -34,7 +34,6 @@ impl Spool {
         if chores.index {
             self.report("sweep the index", self.sweep_index());
         }
-        self.line.chores_done(chores);
     }
 
     /// For a process that only writes to this queue.

@@ -53,6 +53,19 @@ impl Drop for DiskHold {
     }
 }
 
+/// A scan of `new` that others wait for; they are told when this is dropped, whatever has come of it.
+struct Scanning<'a> {
+    line: &'a Line,
+    began: Instant,
+    found: Option<(Lineup, BTreeSet<Place>)>,
+}
+
+impl Drop for Scanning<'_> {
+    fn drop(&mut self) {
+        self.line.scanned(self.began, self.found.take());
+    }
+}
+
 /// Why a file is not claimed.
 enum Refused {
     /// Somebody else has it, or has had it.
@@ -93,16 +106,11 @@ impl Spool {
     fn claim_now(&self) -> Result<Option<Claimed>, QueueError> {
         loop {
             match self.line.next() {
-                Step::Wait => return Ok(None),
+                Step::Nothing => return Ok(None),
+                Step::Unknown => self.line.wait_for_scan(),
                 Step::Scan(skipped) => {
-                    let began = Instant::now();
-                    let found = self.scan_new(&skipped);
-                    let (found, failure) = match found {
-                        Ok(found) => (Some(found), None),
-                        Err(error) => (None, Some(error)),
-                    };
-                    self.line.scanned(began, found);
-                    failure.map_or(Ok(()), Err)?;
+                    let mut scanning = Scanning { line: &self.line, began: Instant::now(), found: None };
+                    scanning.found = Some(self.scan_new(&skipped)?);
                 }
                 Step::Try(place) => {
                     if let Some(claimed) = self.try_claim(place)? {

@@ -5,11 +5,11 @@ use rustix::io::Errno;
 
 use super::claim::DiskHold;
 use super::names::why_name;
-use super::put::placed;
 use super::queues::DiskQueues;
 use super::spool::Spool;
 use crate::backend::Hold;
 use crate::error::Kind;
+use crate::lineup::Place;
 use crate::{Claim, QueueError, ShuntReason, State};
 
 impl DiskQueues {
@@ -42,7 +42,7 @@ impl DiskQueues {
             return Err(misuse("the entry that replaces a claimed one must have its id and queue"));
         }
         let bytes = encode(entry).map_err(|error| QueueError::new("encode", entry.id, error))?;
-        let (state, place) = placed(entry);
+        let (state, place) = Place::of(entry);
         let tmp = spool.write_tmp(&bytes)?;
         // From here on the index says whose turn it is should we die with both copies there: not that in `cur`.
         let (dir, name) = (spool.dir(state), place.name_in(state));

@@ -78,16 +78,19 @@ pub(super) enum Step {
     Try(Place),
     /// Scan `new`, without what is skipped, and say what was [found](Line::scanned).
     Scan(Arc<BTreeSet<Place>>),
+    /// Another thread is scanning `new`: nobody knows before it has [ended](Line::wait_for_scan).
+    Unknown,
     /// There is nothing.
-    Wait,
+    Nothing,
 }
 
-/// What is to be done besides claiming, by one thread at a time.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Chores {
+/// What is to be done besides claiming, by one thread at a time: by whoever has this. They count as done when it is
+/// dropped, and are tried again when their time has come again.
+#[derive(Debug)]
+pub(super) struct Chores<'a> {
+    line: &'a Line,
     pub(super) orphans: bool,
     pub(super) deferred: bool,
-    pub(super) due: bool,
     pub(super) tmp: bool,
     pub(super) index: bool,
 }
@@ -176,7 +179,16 @@ impl Line {
                 state.unsure = false;
                 Step::Scan(Arc::clone(&state.skipped))
             }
-            Turn::Unknown | Turn::Nobody => Step::Wait,
+            Turn::Nobody if !state.new_scan.running => Step::Nothing,
+            Turn::Unknown | Turn::Nobody => Step::Unknown,
+        }
+    }
+
+    /// Waits for the scan of another thread.
+    pub(super) fn wait_for_scan(&self) {
+        let mut state = lock(&self.state);
+        while state.new_scan.running {
+            state = wait(&self.changed, state, None);
         }
     }
 
@@ -192,10 +204,8 @@ impl Line {
             state.lineup = lineup;
             state.skipped = Arc::new(still_skipped);
         }
-        if !state.lineup.is_empty() {
-            state.news += 1;
-            self.changed.notify_all();
-        }
+        drop(state);
+        self.changed.notify_all();
     }
 
     /// This file stays where it is. `true` the first time, when somebody should be told.
@@ -227,41 +237,23 @@ impl Line {
     }
 
     /// What is to be done now besides claiming; `None` when nothing is, or another thread is at it.
-    pub(super) fn chores(&self) -> Option<Chores> {
+    pub(super) fn chores(&self) -> Option<Chores<'_>> {
         let mut state = lock(&self.state);
         if state.chores {
             return None;
         }
         let older = |last: Option<Instant>, than| last.is_none_or(|last| last.elapsed() >= than);
-        let chores = Chores {
-            orphans: state.dropped || older(state.orphans, ORPHANS),
-            deferred: state.deferred.is_used_up() || state.deferred_scan.is_older_than(POLL),
-            due: state.deferred.first().is_some_and(|first| first.micros <= clock::now()),
-            tmp: older(state.tmp_sweep, SWEEP),
-            index: older(Some(state.index_sweep), SWEEP),
-        };
-        if !(chores.orphans || chores.deferred || chores.due || chores.tmp || chores.index) {
+        let orphans = state.dropped || older(state.orphans, ORPHANS);
+        let deferred = state.deferred.is_used_up() || state.deferred_scan.is_older_than(POLL);
+        let due = state.deferred.first().is_some_and(|first| first.micros <= clock::now());
+        let tmp = older(state.tmp_sweep, SWEEP);
+        let index = older(Some(state.index_sweep), SWEEP);
+        if !(orphans || deferred || due || tmp || index) {
             return None;
         }
         state.chores = true;
-        state.dropped &= !chores.orphans;
-        Some(chores)
-    }
-
-    /// The chores are done, or have failed and are tried again when their time has come again.
-    pub(super) fn chores_done(&self, chores: Chores) {
-        let mut state = lock(&self.state);
-        state.chores = false;
-        let now = Instant::now();
-        if chores.orphans {
-            state.orphans = Some(now);
-        }
-        if chores.tmp {
-            state.tmp_sweep = Some(now);
-        }
-        if chores.index {
-            state.index_sweep = now;
-        }
+        state.dropped &= !orphans;
+        Some(Chores { line: self, orphans, deferred, tmp, index })
     }
 
     /// The index is to be swept now, by the caller: a queue that is only written to here may have a foreign reader.
@@ -297,5 +289,22 @@ impl Line {
         state.news += 1;
         drop(state);
         self.changed.notify_all();
+    }
+}
+
+impl Drop for Chores<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.line.state);
+        state.chores = false;
+        let now = Instant::now();
+        if self.orphans {
+            state.orphans = Some(now);
+        }
+        if self.tmp {
+            state.tmp_sweep = Some(now);
+        }
+        if self.index {
+            state.index_sweep = now;
+        }
     }
 }

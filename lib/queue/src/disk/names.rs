@@ -39,17 +39,17 @@ impl Place {
     /// The place that a file name in `new`, `cur` or `shunt` stands for; `None` for a foreign one.
     pub(super) fn parse(name: &[u8]) -> Option<Self> {
         let (rank, micros, id) = parts(name)?;
-        Place::of(rank, micros, id)
+        Place::from_parts(rank, micros, id)
     }
 
     /// The place that a file name in the directory of this state stands for.
     pub(super) fn parse_in(state: State, name: &[u8]) -> Option<Self> {
         match (state, parts(name)?) {
-            (State::Deferred, (micros, rank, id)) | (_, (rank, micros, id)) => Place::of(rank, micros, id),
+            (State::Deferred, (micros, rank, id)) | (_, (rank, micros, id)) => Place::from_parts(rank, micros, id),
         }
     }
 
-    fn of(rank: &str, micros: &str, id: &str) -> Option<Self> {
+    fn from_parts(rank: &str, micros: &str, id: &str) -> Option<Self> {
         let rank = u8::try_from(number::<1>(rank)?).ok()?;
         Some(Place { micros: number::<20>(micros)?, rank, id: id.parse().ok()? })
     }

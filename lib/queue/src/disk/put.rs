@@ -8,7 +8,7 @@ use super::dir::Dir;
 use super::queues::DiskQueues;
 use super::spool::Spool;
 use crate::lineup::Place;
-use crate::{QueueError, State, clock};
+use crate::{QueueError, State};
 
 /// The entries of one call on their way to the disk.
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let bytes = encode(entry).map_err(|error| QueueError::new("encode", entry.id, error))?;
-        let (state, place) = placed(entry);
+        let (state, place) = Place::of(entry);
         let tmp = spool.write_tmp(&bytes)?;
         self.sync_later(spool.dir(state));
         self.entries.push(Written { spool, place, state, tmp, renamed: false });
@@ -121,14 +121,4 @@ impl Written<'_> {
         self.renamed = true;
         Ok(())
     }
-}
-
-/// Where an entry belongs: behind all that are there, or, when it must wait, where it will be due.
-///
-/// The time in the place is that of the writing, not of the message's arrival: the later pages of a long distribution
-/// list stand behind the posts of other lists that came meanwhile.
-pub(super) fn placed(entry: &Entry) -> (State, Place) {
-    let due = entry.not_before.map(clock::micros).filter(|due| *due > clock::now());
-    let state = if due.is_some() { State::Deferred } else { State::New };
-    (state, Place { micros: due.unwrap_or_else(clock::next), rank: entry.priority.rank(), id: entry.id })
 }

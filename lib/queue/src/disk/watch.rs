@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use notify::event::{CreateKind, ModifyKind, RenameMode};
+use notify::event::{AccessKind, AccessMode, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::line::Line;
@@ -49,12 +49,12 @@ fn heard(lines: &HashMap<PathBuf, Arc<Line>>, event: notify::Result<Event>) {
     }
 }
 
-/// A rename into the directory, as every writer should do it, or a file made in place, which is set aside unless whole.
+/// A rename into the directory, as every writer should do it, or the end of writing in place.
 fn brings_a_file(kind: EventKind) -> bool {
     matches!(
         kind,
-        EventKind::Create(CreateKind::File | CreateKind::Any)
-            | EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Any))
+        EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Any))
+            | EventKind::Access(AccessKind::Close(AccessMode::Write))
     )
 }
 
