@@ -3,3 +3,6 @@
 mod administration;
 mod corpora;
 mod explained;
+mod posts;
+mod refusals;
+mod stopping;

@@ -81,6 +81,11 @@ impl Sink {
         self.shared.log().received.clone()
     }
 
+    /// How many messages were received.
+    pub fn count(&self) -> usize {
+        self.shared.log().received.len()
+    }
+
     /// How often each recipient was served: told so, and not only sent to.
     pub fn served(&self) -> HashMap<String, usize> {
         let mut served = HashMap::new();

@@ -16,13 +16,15 @@ pub(crate) fn run(site: &Site, command: QueueCommand) -> Outcome {
         QueueCommand::Show { what, limit, json } => match (what.parse::<Queue>(), what.parse::<EntryId>()) {
             (Ok(queue), _) => entries(queues, queue, limit, json),
             (_, Ok(id)) => entry(&found(queues, id)?, json),
-            (Err(_), Err(_)) => Err(Failure::usage(format!("{what:?} is neither a queue nor an entry's id: see `listmill queue ls`"))),
+            (Err(_), Err(_)) => {
+                Err(Failure::usage(format!("{what:?} is neither a queue nor an entry's id: see `listmill queue ls`")))
+            }
         },
         QueueCommand::Cat { entry, message } => cat(&found(queues, entry)?, message),
-        QueueCommand::Retry { entry } => {
-            each(&entry, |id| queues.retry(id), "is neither shunted nor deferred")
+        QueueCommand::Retry { entry } => each(&entry, |id| queues.retry(id), "is neither shunted nor deferred"),
+        QueueCommand::Remove { entry } => {
+            each(&entry, |id| queues.remove(id), "is not there, or a runner has it in hand")
         }
-        QueueCommand::Remove { entry } => each(&entry, |id| queues.remove(id), "is not there, or a runner has it in hand"),
         QueueCommand::Pause { queue } => Ok(queues.set_paused(queue, true)?),
         QueueCommand::Resume { queue } => Ok(queues.set_paused(queue, false)?),
     }
@@ -36,7 +38,7 @@ pub(crate) fn figures(queues: &dyn QueueBackend) -> Outcome<Vec<QueueStatus>> {
 /// One object per queue; `depth` counts what waits and what a runner has in hand.
 pub(crate) fn object(status: &QueueStatus) -> Value {
     json!({
-        "queue": status.queue, "depth": status.depth + status.claimed, "claimed": status.claimed, "oldest_s": status.oldest_s,
+        "queue": status.queue, "depth": status.depth, "claimed": status.claimed, "oldest_s": status.oldest_s,
         "deferred": status.deferred, "shunted": status.shunted, "corrupt": status.corrupt, "paused": status.paused,
     })
 }
@@ -44,7 +46,7 @@ pub(crate) fn object(status: &QueueStatus) -> Value {
 /// A row of the table of queues.
 pub(crate) fn row(status: &QueueStatus) -> Vec<String> {
     let state = if status.paused { "paused" } else { "" };
-    let numbers = [status.depth + status.claimed, status.deferred, status.shunted, status.corrupt].map(|n| n.to_string());
+    let numbers = [status.depth, status.deferred, status.shunted, status.corrupt].map(|n| n.to_string());
     let oldest = status.oldest_s.map_or_else(|| "-".to_owned(), output::age);
     let [depth, deferred, shunted, corrupt] = numbers;
     vec![status.queue.to_string(), depth, oldest, deferred, shunted, corrupt, state.to_owned()]
@@ -104,7 +106,9 @@ fn seconds(at: Timestamp) -> String {
 }
 
 fn found(queues: &dyn QueueBackend, id: EntryId) -> Outcome<Found> {
-    queues.find(id)?.ok_or_else(|| Failure::data(format!("no queue holds the entry {id}: it may have gone on meanwhile")))
+    queues
+        .find(id)?
+        .ok_or_else(|| Failure::data(format!("no queue holds the entry {id}: it may have gone on meanwhile")))
 }
 
 fn entry(found: &Found, json: Json) -> Outcome {
@@ -118,9 +122,20 @@ fn entry(found: &Found, json: Json) -> Outcome {
     }
     output::line(format!("{} is {} in {}", entry.id, found.state, found.queue))?;
     output::line(format!("arrived {} for {}", seconds(entry.arrived), entry.envelope.recipients.join(", ")))?;
-    output::line(format!("envelope sender <{}>, list {}", entry.envelope.sender, entry.list.as_deref().unwrap_or("-")))?;
+    output::line(format!(
+        "envelope sender <{}>, list {}",
+        entry.envelope.sender,
+        entry.list.as_deref().unwrap_or("-")
+    ))?;
     for hop in &entry.trace {
-        output::line(format!("  {} {} on {}: {} {}", seconds(hop.at), hop.runner, hop.host, hop.disposition, output::printable(&hop.reason)))?;
+        output::line(format!(
+            "  {} {} on {}: {} {}",
+            seconds(hop.at),
+            hop.runner,
+            hop.host,
+            hop.disposition,
+            output::printable(&hop.reason)
+        ))?;
     }
     if let Some(why) = &found.why {
         output::line(format!("set aside by {} at {}: {}", why.stage, seconds(why.at), output::printable(&why.reason)))?;
@@ -137,10 +152,7 @@ fn cat(found: &Found, message: bool) -> Outcome {
     output::bytes(&found.bytes[..end])
 }
 
-fn each(
-    ids: &[EntryId],
-    act: impl Fn(EntryId) -> Result<bool, listmill_queue::QueueError>,
-    refusal: &str,
-) -> Outcome {
-    ids.iter().try_for_each(|id| if act(*id)? { Ok(()) } else { Err(Failure::data(format!("the entry {id} {refusal}"))) })
+fn each(ids: &[EntryId], act: impl Fn(EntryId) -> Result<bool, listmill_queue::QueueError>, refusal: &str) -> Outcome {
+    ids.iter()
+        .try_for_each(|id| if act(*id)? { Ok(()) } else { Err(Failure::data(format!("the entry {id} {refusal}"))) })
 }
