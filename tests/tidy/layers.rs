@@ -4,7 +4,7 @@
 //! manifests say; this check says what the manifests may say. It also keeps each outside library behind one border.
 //!
 //! To see it fail on the real tree:
-//! `cargo add -p listmill-moderation tokio && cargo test -p listmill-tests --test tidy layers; git checkout runners/moderation Cargo.lock`
+//! `cargo add -p listmill-moderation tokio && cargo test -p listmill-tests --test tidy every_manifest; git checkout runners/moderation Cargo.lock`
 //! (or `cargo add -p listmill-moderation listmill-auth` for a stage that imports a stage). The last two tests here do the same on a copy.
 
 use std::collections::{BTreeMap, BTreeSet};
