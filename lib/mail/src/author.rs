@@ -275,4 +275,22 @@ mod tests {
             check(message.as_bytes(), Err("longer than"));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_known_author_is_written_in_the_field(value in "([a-z]{1,3}|[<>@,;:.()\\[\\]\\\\\" ]|=\\?utf-8\\?q\\?[a-z=4029,<>]{1,6}\\?=|a@b\\.example|<c@d\\.example>|ä){0,9}") {
+            let message = format!("From: {value}\r\n\r\n");
+            if let Authorship::Known(author) = author(&Message::parse(message.as_bytes())) {
+                proptest::prop_assert!(value.contains(&author.address) || !value.is_ascii(), "{}: {:?}", value, author);
+                // Of two addresses outside quotations and comments, neither is the author.
+                let mut outside = value.clone();
+                for (open, close) in [('"', '"'), ('(', ')')] {
+                    while let Some((before, rest)) = outside.split_once(open) {
+                        outside = format!("{before}{}", rest.split_once(close).map_or("", |(_, after)| after));
+                    }
+                }
+                proptest::prop_assert!(outside.matches('@').count() <= 1 || value.contains('\\'), "{}: {:?}", value, author);
+            }
+        }
+    }
 }

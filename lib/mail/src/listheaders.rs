@@ -122,6 +122,8 @@ fn supplied(post: &Post<'_>, message: &Message<'_>) -> Vec<NewField> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn list(settings: &[(&str, &str)]) -> List {
@@ -226,5 +228,54 @@ mod tests {
         let detail = field.split_once("<mailto:dev-leave+").unwrap().1.split_once("@lists.example.org>").unwrap().0;
         assert_eq!(crate::token::read_unsubscribe(&keys, &list.address, detail), Some(bob));
         assert!(!field.ends_with('\n'));
+    }
+
+    /// Lines of a header section, good and bad, in any order.
+    fn soup() -> impl Strategy<Value = String> {
+        let line = prop_oneof![
+            Just("From: bob@example.net\r\n"),
+            Just("Subject: [dev] x\r\n"),
+            Just("List-Id: <other.example.net>\r\n"),
+            Just("DKIM-Signature: h=from:list-id;\r\n\tb=x\r\n"),
+            Just("Received: x\r\n"),
+            Just(" folded\r\n"),
+            Just("bare: lf\n"),
+            Just("no field\r\n"),
+            Just("\r\n"),
+            Just("\n"),
+            Just("Content-Type: multipart/mixed; boundary=b\r\n"),
+            Just("--b\r\n"),
+            Just("--b--\r\n"),
+            Just("x"),
+        ];
+        proptest::collection::vec(line, 0..12).prop_map(|lines| lines.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn the_body_and_what_is_signed_leave_as_they_came(text in soup()) {
+            let (before, out) = (Message::parse(text.as_bytes()), sent(&text, &[]));
+            let after = Message::parse(out.as_bytes());
+            prop_assert_eq!(after.body(), before.body());
+            prop_assert_eq!(after.fields().first().map(|field| field.name), Some("List-Id"));
+            for name in ["From", "Subject", "DKIM-Signature", "Received", "bare"] {
+                let all = |message: &Message<'_>| message.raw(name).collect::<Vec<_>>();
+                prop_assert_eq!(all(&after), all(&before), "{}", name);
+            }
+            let kept = usize::from(before.has("DKIM-Signature")) * before.named("List-Id").count();
+            prop_assert_eq!(after.named("List-Id").count(), 1 + kept);
+        }
+
+        #[test]
+        fn whatever_the_owner_sets_it_is_a_message(text in soup(), footer in "[a-zü=\\.\n-]{0,30}") {
+            let list = list(&[("subject_prefix", "[für]"), ("reply_to", "list"), ("description", "a, \"b\" ü")]);
+            let post = Post { message: text.as_bytes(), list: &list, id: EntryId::fresh(Timestamp::UNIX_EPOCH, [1; 10]), arrived: Timestamp::UNIX_EPOCH, footer: &footer };
+            let out = distribute(&post);
+            let after = Message::parse(&out);
+            prop_assert_eq!(after.fields().first().map(|field| field.name), Some("List-Id"));
+            prop_assert!(after.subject().contains("[für]") || after.subject().contains("[dev]"));
+            prop_assert_eq!(after.named("Reply-To").count(), 1);
+            prop_assert!(after.header_range().end < after.body_range().start || after.body().is_empty());
+        }
     }
 }

@@ -172,8 +172,10 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
 }
 
 fn trim_ending(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+    match line.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        None => line,
+    }
 }
 
 /// Behind the `From ` line that a mailbox file put in front of the message (RFC 4155).
@@ -209,8 +211,9 @@ mod tests {
 
     #[test]
     fn where_the_header_section_ends() {
-        // message, fields, body
-        let rows: &[(&[u8], &[(&str, &str)], &[u8])] = &[
+        /// Message, fields, body.
+        type Row = (&'static [u8], &'static [(&'static str, &'static str)], &'static [u8]);
+        let rows: &[Row] = &[
             (b"", &[], b""),
             (b"\r\n", &[], b""),
             (b"\r\nbody", &[], b"body"),

@@ -35,4 +35,18 @@ mod tests {
     fn a_message_without_text_has_none() {
         assert_eq!(text("Content-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n"), None);
     }
+
+    #[test]
+    fn a_bomb_of_the_size_that_is_asked_about_is_survived() {
+        // A test thread has as little stack as a worker has.
+        for piece in [
+            "Content-Type:message/rfc822\n\n",
+            "Content-Type:multipart/mixed;boundary=b\n\n--b\n",
+            "Content-Type:multipart/digest;boundary=b\n\n--b\n\n",
+        ] {
+            let _ = text(&piece.repeat(65_536 / piece.len()));
+        }
+        let _ = text(&format!("Content-Type:text/html\n\n{}", "<b>".repeat(20_000)));
+        let _ = text(&format!("Content-Type:text/plain;{}\n\nx", "a*0*=b;".repeat(9_000)));
+    }
 }
