@@ -19,6 +19,11 @@ use std::process::ExitCode;
 
 use options::Options;
 
+const IMPORT_HEAD: &str = "\
+| members | import, nothing serving, members/s | peak memory of it | import while serving, members/s | peak memory of the command \
+| of the serving process | the same after one post to all of them | deliveries/s |
+| --- | --- | --- | --- | --- | --- | --- | --- |";
+
 /// Why there are no figures.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -58,10 +63,7 @@ fn run(options: &Options) -> Result<(), Failure> {
         println!();
     }
     if options.wants("import") {
-        println!(
-            "| members | import, members/s | peak memory of the import command | of the serving process | after one post to all of them | deliveries/s |"
-        );
-        println!("| --- | --- | --- | --- | --- | --- |");
+        println!("{IMPORT_HEAD}");
         for members in &options.imports {
             println!("{}", scenario::import(options, *members)?);
         }

@@ -90,13 +90,16 @@ pub(crate) fn distribution(options: &Options, posts: usize, members: usize) -> R
     Ok(Figures { posts, members, accepted, delivered, cpu, peak_kib })
 }
 
-/// An import while the program serves, and one post to everybody; the row of the table.
+/// An import while nothing serves, one while the program serves, and one post to everybody; the row of the table.
 pub(crate) fn import(options: &Options, members: usize) -> Result<String, Failure> {
     let sink = Sink::start()?;
+    let alone = Site::new(options, sink.address)?;
+    alone.create_list()?;
+    let (took_alone, alone_kib) = alone.import(members)?;
     let site = Site::new(options, sink.address)?;
     site.create_list()?;
     let serving = site.serve()?;
-    let (took, import_kib) = site.import(members)?;
+    let (took, command_kib) = site.import(members)?;
     let after_import = serving.peak_kib()?;
     let (mut after_post, mut rate) = ("-".to_owned(), "-".to_owned());
     if members <= options.post_up_to {
@@ -114,10 +117,13 @@ pub(crate) fn import(options: &Options, members: usize) -> Result<String, Failur
     if members <= options.post_up_to {
         sink.tally().check(1, members)?;
     }
-    let (import_kib, after_import) = (mebibytes(import_kib), mebibytes(after_import));
     Ok(format!(
-        "| {members} | {:.0} | {import_kib} | {after_import} | {after_post} | {rate} |",
-        per_second(members, took)
+        "| {members} | {:.0} | {} | {:.0} | {} | {} | {after_post} | {rate} |",
+        per_second(members, took_alone),
+        mebibytes(alone_kib),
+        per_second(members, took),
+        mebibytes(command_kib),
+        mebibytes(after_import),
     ))
 }
 
