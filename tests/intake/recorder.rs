@@ -100,9 +100,9 @@ impl Reception for Recorder {
             "odd" => Verdict::Invalid("that is no address".into()),
             "down" => Verdict::Unavailable("the store is away".into()),
             "dev" | "ops" | "jürgen" | "postmaster" | "gate" | "loop" | "later" | "broken" | "mute" | "liar" => {
-                Verdict::Accept { max_size: u64::MAX }
+                Verdict::Accept { max_size: 0 }
             }
-            _ if numbered => Verdict::Accept { max_size: u64::MAX },
+            _ if numbered => Verdict::Accept { max_size: 0 },
             _ => Verdict::Unknown,
         }
     }

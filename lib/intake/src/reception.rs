@@ -33,7 +33,8 @@ pub trait Reception: Send + Sync {
         None
     }
 
-    /// The largest message that any list takes, in octets; announced as SIZE (RFC 1870). Must not block.
+    /// The largest message that any list takes, in octets; announced as SIZE (RFC 1870); 0 when there is no limit but
+    /// [`Limits::memory`](crate::Limits::memory). Must not block.
     fn max_message_size(&self) -> u64;
 }
 
@@ -42,7 +43,7 @@ pub trait Reception: Send + Sync {
 pub enum Verdict {
     /// `250`: there is such a recipient.
     Accept {
-        /// The largest message that it takes, in octets; `u64::MAX` when it has no limit of its own.
+        /// The largest message that it takes, in octets; 0 when it has no limit of its own.
         max_size: u64,
     },
     /// `550 5.1.1`: there is none.

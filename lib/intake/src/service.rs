@@ -33,9 +33,18 @@ impl Service {
         }
     }
 
-    /// The largest message that is taken.
+    /// The largest message that is taken: one that does not fit into memory cannot be.
     pub(crate) fn max_message_size(&self) -> u64 {
-        self.reception.max_message_size()
+        match self.reception.max_message_size() {
+            0 => self.limits.memory,
+            limit => limit,
+        }
+    }
+
+    /// The largest message that is taken for a recipient with this limit of its own; 0 for one without.
+    pub(crate) fn limit(&self, own: u64) -> u64 {
+        let limit = self.max_message_size();
+        if own == 0 { limit } else { own.min(limit) }
     }
 
     /// What the bare `<postmaster>` stands for.
@@ -117,6 +126,33 @@ fn units(octets: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A site whose limit is this.
+    struct Site(u64);
+
+    impl Reception for Site {
+        fn recipient(&self, _: &str) -> crate::Verdict {
+            crate::Verdict::Unknown
+        }
+
+        fn accept(&self, _: listmill_queue_format::Envelope, _: Arc<[u8]>, _: crate::Replies) -> Vec<crate::Answer> {
+            Vec::new()
+        }
+
+        fn max_message_size(&self) -> u64 {
+            self.0
+        }
+    }
+
+    #[test]
+    fn without_a_limit_the_memory_is_the_limit() {
+        let of = |site, own| {
+            let limits = Limits { memory: 1_000, ..Limits::default() };
+            Service::new("mx.example.org".into(), Arc::new(Site(site)), limits).limit(own)
+        };
+        assert_eq!([of(500, 0), of(500, 100), of(500, 900), of(2_000, 0)], [500, 100, 500, 2_000]);
+        assert_eq!([of(0, 0), of(0, 100), of(0, 9_000)], [1_000, 100, 1_000]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_share_waits_for_memory_and_gives_it_back() {

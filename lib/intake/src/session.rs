@@ -300,7 +300,7 @@ async fn recipient_reply(service: &Service, transaction: &mut Transaction, addre
 async fn max_size(service: &Service, address: &str) -> Result<u64, Reply> {
     let asked = address.to_owned();
     match service.ask(move |reception| reception.recipient(&asked)).await {
-        Some(Verdict::Accept { max_size }) => Ok(max_size.min(service.max_message_size())),
+        Some(Verdict::Accept { max_size }) => Ok(service.limit(max_size)),
         Some(Verdict::Unknown) => Err(Reply::unknown_recipient()),
         Some(Verdict::Invalid(reason)) => Err(Reply::new(553, "5.1.3", &reason)),
         Some(Verdict::Unavailable(reason)) => {

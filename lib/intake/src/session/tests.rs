@@ -35,7 +35,7 @@ impl Recorder {
 impl Reception for Recorder {
     fn recipient(&self, address: &str) -> Verdict {
         match address {
-            "dev@lists.example.org" | "gate@lists.example.org" => Verdict::Accept { max_size: u64::MAX },
+            "dev@lists.example.org" | "gate@lists.example.org" => Verdict::Accept { max_size: 0 },
             "ops@lists.example.org" => Verdict::Accept { max_size: 100 },
             "broken@lists.example.org" => panic!("a reception may be broken"),
             _ => Verdict::Unknown,
