@@ -9,6 +9,9 @@ use crate::message::{Message, unfold};
 /// A field that a mail server writes is never longer.
 const MAX_OCTETS: usize = 65_536;
 
+/// A chain of mail servers that we trust never says more: what is beyond is not recorded with the entry.
+const MAX_RESULTS: usize = 100;
+
 /// The results that hosts in `trusted` (authserv-ids, letters in either case) wrote into this message, in order.
 ///
 /// A field whose authserv-id is not in `trusted`, or that is not written as RFC 8601 §2.2 says, counts for nothing; so
@@ -17,7 +20,7 @@ const MAX_OCTETS: usize = 65_536;
 pub fn authentication_results(message: &Message<'_>, trusted: &[String]) -> Vec<AuthenticationResult> {
     let fields = message.named("Authentication-Results").map(|field| message.value(field));
     let values = fields.filter(|value| value.len() <= MAX_OCTETS).filter_map(|value| std::str::from_utf8(value).ok());
-    values.flat_map(|value| results(&unfold(value.as_bytes()), trusted).unwrap_or_default()).collect()
+    values.flat_map(|value| results(&unfold(value.as_bytes()), trusted).unwrap_or_default()).take(MAX_RESULTS).collect()
 }
 
 /// The results of one unfolded value; none when it is not to be believed, or not to be understood.
@@ -277,6 +280,13 @@ mod tests {
         assert_eq!(shown(&found), "arc=pass spf=fail");
         assert_eq!(found[1].other["reason"], "not permitted");
         assert!(authentication_results(&message, &[]).is_empty(), "nobody is trusted unless the site says so");
+    }
+
+    #[test]
+    fn what_is_recorded_is_bounded() {
+        let message = "Authentication-Results: mx.example.org; a=b; c=d\r\n".repeat(1000);
+        let found = authentication_results(&Message::parse(message.as_bytes()), &["mx.example.org".to_owned()]);
+        assert_eq!(found.len(), MAX_RESULTS);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! New fields go on top unless they replace one, so the order of the others, of which signatures and trace fields
 //! depend, does not change (RFC 5321 §4.4, RFC 6376 §5.4.2).
 
+use std::collections::BTreeMap;
+
 use crate::field::NewField;
 use crate::message::{Field, Message};
 
@@ -10,25 +12,23 @@ use crate::message::{Field, Message};
 #[derive(Debug)]
 pub struct Edit<'m, 'a> {
     message: &'m Message<'a>,
-    /// What becomes of each field.
-    fates: Vec<Fate>,
+    /// What becomes of the fields that do not stay, by their index: few, where a message may have a million.
+    changed: BTreeMap<usize, Change>,
     top: Vec<NewField>,
     bottom: Vec<NewField>,
     body: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone)]
-enum Fate {
-    Stays,
-    Goes,
+enum Change {
+    Removed,
     Replaced(NewField),
 }
 
 impl<'m, 'a> Edit<'m, 'a> {
     /// No edit yet.
     pub fn new(message: &'m Message<'a>) -> Self {
-        let fates = vec![Fate::Stays; message.fields().len()];
-        Edit { message, fates, top: Vec::new(), bottom: Vec::new(), body: None }
+        Edit { message, changed: BTreeMap::new(), top: Vec::new(), bottom: Vec::new(), body: None }
     }
 
     /// Removes every field of this name (letters in either case).
@@ -40,11 +40,8 @@ impl<'m, 'a> Edit<'m, 'a> {
     /// Removes every field for which `condition` holds.
     #[must_use]
     pub fn remove_where(mut self, condition: impl Fn(&Field<'_>) -> bool) -> Self {
-        for (field, fate) in self.message.fields().iter().zip(&mut self.fates) {
-            if condition(field) {
-                *fate = Fate::Goes;
-            }
-        }
+        let fields = self.message.fields().iter().enumerate();
+        self.changed.extend(fields.filter(|(_, field)| condition(field)).map(|(index, _)| (index, Change::Removed)));
         self
     }
 
@@ -52,9 +49,9 @@ impl<'m, 'a> Edit<'m, 'a> {
     #[must_use]
     pub fn replace(mut self, name: &str, new: NewField) -> Self {
         let mut new = Some(new);
-        for (field, fate) in self.message.fields().iter().zip(&mut self.fates) {
+        for (index, field) in self.message.fields().iter().enumerate() {
             if field.name.eq_ignore_ascii_case(name) {
-                *fate = new.take().map_or(Fate::Goes, Fate::Replaced);
+                self.changed.insert(index, new.take().map_or(Change::Removed, Change::Replaced));
             }
         }
         match new {
@@ -93,11 +90,11 @@ impl<'m, 'a> Edit<'m, 'a> {
         let body = self.body.as_deref().unwrap_or(self.message.body());
         let mut out = Vec::with_capacity(bytes.len() + body.len().saturating_sub(self.message.body().len()) + 1024);
         self.top.iter().for_each(|field| out.extend_from_slice(field.as_bytes()));
-        for (field, fate) in self.message.fields().iter().zip(&self.fates) {
-            match fate {
-                Fate::Stays => out.extend_from_slice(&bytes[field.range.clone()]),
-                Fate::Goes => {}
-                Fate::Replaced(new) => out.extend_from_slice(new.as_bytes()),
+        for (index, field) in self.message.fields().iter().enumerate() {
+            match self.changed.get(&index) {
+                None => out.extend_from_slice(&bytes[field.range.clone()]),
+                Some(Change::Removed) => {}
+                Some(Change::Replaced(new)) => out.extend_from_slice(new.as_bytes()),
             }
         }
         let separator = &bytes[self.message.header_range().end..self.message.body_range().start];
