@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use listmill_core::settings::Cascade;
 use listmill_core::{
-    Address, Ban, Commit, CommitError, Committed, HeldPost, ListAddress, Member, MessageFile,
-    Refusal, StoreChange, Timestamp,
+    Address, Ban, Commit, CommitError, Committed, HeldPost, ListAddress, Member, MessageFile, Refusal, StoreChange,
+    Timestamp,
 };
 use listmill_queue_format::EntryId;
 use listmill_store::Store;
