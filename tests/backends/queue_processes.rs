@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use listmill_queue::{DiskQueues, QueueBackend};
+use listmill_queue::{Claimed, DiskQueues, QueueBackend, State};
 use listmill_queue_format::{Entry, Queue};
 
-use crate::queue::{SOON, claim, entry, is_empty, text};
+use crate::queue::{SOON, claim, entry, in_future, is_empty, text};
 
 /// Tells a child where the spool is and what to do there.
 const SPOOL: &str = "LISTMILL_TEST_SPOOL";
@@ -88,6 +88,13 @@ fn child() {
             std::thread::park(); // until it is killed
             drop(claimed);
         }
+        "carry" => {
+            say("ready");
+            while let Some(claimed) = queues.claim(Queue::Auth, Duration::from_secs(60)).unwrap() {
+                carry(&queues, claimed);
+                say("one");
+            }
+        }
         "put" => {
             for number in 0..100_000 {
                 queues.put(&[entry(&number.to_string())]).unwrap();
@@ -95,6 +102,53 @@ fn child() {
             }
         }
         other => unreachable!("{other:?} is no part"),
+    }
+}
+
+/// What a shell does with an entry: at the first attempt it is put off, at the second it goes to the next queue.
+fn carry(queues: &DiskQueues, claimed: Claimed) {
+    let Claimed { entry, claim } = claimed;
+    if entry.attempts == 0 {
+        let later = Entry { attempts: 1, not_before: Some(in_future(Duration::from_millis(20))), ..entry };
+        return queues.defer(claim, &later).unwrap();
+    }
+    queues.put(&[entry.derive("auth", 0, Queue::Moderation), entry.derive("auth", 1, Queue::Bounce)]).unwrap();
+    queues.release(claim).unwrap();
+}
+
+#[test]
+fn however_often_carriers_are_killed_nothing_is_lost_and_nothing_is_there_twice() {
+    let root = tempfile::tempdir().unwrap();
+    let queues = DiskQueues::open(root.path()).unwrap();
+    let entries: Vec<Entry> = (0..150).map(|number| entry(&number.to_string())).collect();
+    queues.put(&entries).unwrap();
+    let work_left = || {
+        let status = queues.status(Queue::Auth).unwrap();
+        status.depth + status.deferred > 0
+    };
+    let mut kills = 0;
+    let mut steady = Other::start(root.path(), "carry");
+    while work_left() && kills < 40 {
+        let mut other = Other::start(root.path(), "carry");
+        assert_eq!(other.says().as_deref(), Some("ready"));
+        // Killed after nothing, one, two … entries, wherever in the next one it is by then.
+        (0..kills % 5).for_each(|_| drop(other.says()));
+        other.kill();
+        kills += 1;
+    }
+    while work_left() {
+        steady.says();
+    }
+    steady.kill();
+    assert!(!work_left() && queues.status(Queue::Auth).unwrap().corrupt == 0);
+    for (queue, ordinal) in [(Queue::Moderation, 0), (Queue::Bounce, 1)] {
+        assert_eq!(queues.status(queue).unwrap().depth, entries.len() as u64, "{queue}, after {kills} kills");
+        let expected: HashSet<_> = entries.iter().map(|entry| entry.id.derive("auth", ordinal)).collect();
+        let listed = queues.list(queue, State::New, 1000).unwrap();
+        assert_eq!(
+            listed.iter().filter_map(|listed| Some(listed.entry.as_ref()?.id)).collect::<HashSet<_>>(),
+            expected
+        );
     }
 }
 

@@ -1,16 +1,13 @@
 //! What claimers do besides claiming: take over orphans, move what is due, sweep. Each is harmless to do twice.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::io::Errno;
 
 use super::line::REMEMBERED;
-use super::spool::Spool;
+use super::spool::{Spool, is_leftover};
 use crate::lineup::{Oldest, Place};
-use crate::{QueueError, State, clock};
-
-/// A file in `tmp` that nobody has written to for so long, and that nobody has locked, is a leftover.
-const LEFTOVER: Duration = Duration::from_secs(3600);
+use crate::{QueueError, State};
 
 impl Spool {
     /// Does what is due to be done. What fails is reported and done again next time.
@@ -132,16 +129,11 @@ impl Spool {
         })?;
         for name in names {
             let Ok(opened) = self.tmp.open_entry(&name) else { continue };
-            if opened.is_regular() && is_old(opened.stat.st_mtime) && opened.try_lock() == Ok(true) {
+            if opened.is_regular() && is_leftover(opened.stat.st_mtime) && opened.try_lock() == Ok(true) {
                 tracing::info!(file = self.tmp.at(name.as_bytes()), "a leftover is removed");
                 self.tmp.discard(&name);
             }
         }
         Ok(())
     }
-}
-
-fn is_old(modified_s: i64) -> bool {
-    let modified_s = u64::try_from(modified_s).unwrap_or(0);
-    (clock::now() / 1_000_000).saturating_sub(modified_s) >= LEFTOVER.as_secs()
 }

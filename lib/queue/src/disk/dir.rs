@@ -63,21 +63,27 @@ impl Dir {
         Ok(Opened { file: File::from(fd), stat })
     }
 
-    /// Writes a new file, and has it on the disk when this returns. Nothing is left of it when it fails.
-    pub(super) fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), QueueError> {
+    /// Writes a new file, and has it on the disk when this returns: `false` when there is one with this name. Nothing is
+    /// left of it when it fails.
+    pub(super) fn write_new(&self, name: &str, bytes: &[u8]) -> Result<bool, QueueError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, PRIVATE_FILE)
-            .map_err(|errno| self.failed("create", name, errno))?;
-        let mut file = File::from(fd);
+        let mut file = match rustix::fs::openat(&self.fd, name, flags, PRIVATE_FILE) {
+            Ok(fd) => File::from(fd),
+            Err(Errno::EXIST) => return Ok(false),
+            Err(errno) => return Err(self.failed("create", name, errno)),
+        };
         // The lock tells the sweep that somebody still writes, however long it takes.
         let written = try_lock(&file).map_err(io::Error::from).and_then(|_| {
             file.write_all(bytes)?;
             file.sync_all()
         });
-        written.map_err(|error| {
-            self.discard(name);
-            QueueError::os("write", self.at(name.as_bytes()), error)
-        })
+        match written {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                self.discard(name);
+                Err(QueueError::os("write", self.at(name.as_bytes()), error))
+            }
+        }
     }
 
     /// Unlinks a file that nobody needs. That it cannot be is no reason to fail: the sweep finds it.

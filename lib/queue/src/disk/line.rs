@@ -16,6 +16,8 @@ const SKIPPED: usize = 100_000;
 const POLL: Duration = Duration::from_secs(1);
 /// An empty lineup is believed for so long.
 const EMPTY: Duration = Duration::from_millis(20);
+/// A claimer waits at least so long for what is due: another thread may be about to move it.
+const DUE: Duration = Duration::from_millis(1);
 /// Orphans are looked for so often.
 const ORPHANS: Duration = Duration::from_secs(1);
 /// `tmp` and the index are swept so often.
@@ -161,7 +163,8 @@ impl Line {
         }
         let mut poll = if state.unsure { EMPTY } else { POLL };
         if let Some(first) = state.deferred.first() {
-            poll = poll.min(Duration::from_micros(first.micros.saturating_sub(clock::now()) + 1));
+            let due = Duration::from_micros(first.micros.saturating_sub(clock::now()));
+            poll = poll.min(due.max(DUE));
         }
         let poll = Instant::now() + poll;
         drop(wait(&self.changed, state, Some(until.map_or(poll, |until| until.min(poll)))));

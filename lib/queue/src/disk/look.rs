@@ -18,7 +18,14 @@ const LINE_1: usize = (1 << 20) + 1;
 type Glance = (u64, Option<Box<Entry>>);
 
 impl Spool {
+    /// Entries move while they are counted. They are counted in the order in which they move, so that one is rather
+    /// counted twice than not at all; "nothing" is only believed when it is found twice.
     pub(super) fn status(&self) -> Result<QueueStatus, QueueError> {
+        let status = self.count()?;
+        if status.depth + status.deferred > 0 { Ok(status) } else { self.count() }
+    }
+
+    fn count(&self) -> Result<QueueStatus, QueueError> {
         let mut oldest: Option<u64> = None;
         let mut count = |state| {
             let mut count = 0_u64;
@@ -30,9 +37,9 @@ impl Spool {
             });
             counted.map(|()| count)
         };
-        let claimed = count(State::Claimed)?;
-        let new = count(State::New)?;
         let deferred = count(State::Deferred)?;
+        let new = count(State::New)?;
+        let claimed = count(State::Claimed)?;
         let shunted = count(State::Shunted)?;
         let mut corrupt = 0;
         self.corrupt.for_each(|name, _| corrupt += u64::from(!is_why_name(name)))?;

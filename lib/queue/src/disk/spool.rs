@@ -2,18 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use listmill_queue_format::{EntryId, Queue};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::dir::Dir;
-use super::line::Line;
+use super::line::{Line, REMEMBERED};
 use crate::lineup::Place;
 use crate::{QueueError, State, clock};
 
 /// The mark that stops claims, in the directory of the queue.
 const PAUSED: &str = "paused";
+/// What nobody has touched for so long, and nobody holds, is a leftover of somebody who died.
+const LEFTOVER: Duration = Duration::from_secs(3600);
 /// The states in which an entry is still there, in the order in which entries move.
 const PRESENT: [State; 4] = [State::Deferred, State::New, State::Claimed, State::Shunted];
 
@@ -81,9 +84,13 @@ impl Spool {
 
     /// Writes a file into `tmp`, durably, and answers its name there.
     pub(super) fn write_tmp(&self, bytes: &[u8]) -> Result<String, QueueError> {
-        let name = format!("{:020}.{}", clock::next(), std::process::id());
-        self.tmp.write_new(&name, bytes)?;
-        Ok(name)
+        loop {
+            // Two processes may have one number when they run in two containers.
+            let name = format!("{:020}.{}", clock::next(), std::process::id());
+            if self.tmp.write_new(&name, bytes)? {
+                return Ok(name);
+            }
+        }
     }
 
     /// Where the entry is, by the index alone; `None` may mean that the index does not know it.
@@ -164,19 +171,51 @@ impl Spool {
         }
     }
 
-    /// Drops what the index says about entries that are gone: a foreign runner may not keep it.
+    /// Drops what the index has long said about entries that are gone: a foreign runner may not keep it.
     pub(super) fn sweep_index(&self) -> Result<(), QueueError> {
         let mut stale = Vec::new();
         self.ids.for_each(|name, _| {
-            let id = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
-            if let Some(id) = id
-                && stale.len() < super::line::REMEMBERED
-                && self.indexed(id).is_ok_and(|found| found.is_none())
-            {
+            let Some(id) = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()) else { return };
+            // A young link may be ahead of its entry.
+            let old = self.ids.stat(name).is_ok_and(|stat| is_leftover(stat.st_mtime));
+            if old && stale.len() < REMEMBERED && self.indexed(id) == Ok(None) {
                 stale.push(id);
             }
         })?;
         stale.into_iter().for_each(|id| self.forget(id));
         Ok(())
+    }
+}
+
+/// Whether something of this age, in seconds since 1970, was left behind by somebody who died.
+pub(super) fn is_leftover(modified_s: i64) -> bool {
+    let modified_s = u64::try_from(modified_s).unwrap_or(0);
+    (clock::now() / 1_000_000).saturating_sub(modified_s) >= LEFTOVER.as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use listmill_queue_format::Timestamp;
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+
+    #[test]
+    fn the_index_is_swept_of_old_links_to_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let spool = Spool::open(root.path(), Queue::Auth).unwrap();
+        let place = |chance| Place { micros: 1, rank: 5, id: EntryId::fresh(Timestamp::UNIX_EPOCH, [chance; 10]) };
+        let (gone, young, there) = (place(1), place(2), place(3));
+        [gone, young, there].into_iter().for_each(|place| spool.index(place).unwrap());
+        std::fs::write(spool.cur.path().join(there.name()), "").unwrap();
+        let long_ago = Timespec { tv_sec: 1_000_000, tv_nsec: 0 };
+        for old in [gone, there] {
+            let link = root.path().join("auth/ids").join(old.id.to_string());
+            let times = Timestamps { last_access: long_ago, last_modification: long_ago };
+            rustix::fs::utimensat(CWD, link, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        }
+        spool.sweep_index().unwrap();
+        assert_eq!(spool.index_entry(gone.id), Ok(None));
+        assert_eq!(spool.index_entry(young.id), Ok(Some(young)));
+        assert_eq!(spool.indexed(there.id), Ok(Some((State::Claimed, there))));
     }
 }
