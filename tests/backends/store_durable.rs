@@ -86,10 +86,13 @@ fn the_other_process() {
     let Ok(dir) = std::env::var(DIR).map(PathBuf::from) else { return };
     let store = SledStore::open(&dir.join("store"), Cascade::default()).unwrap();
     match std::env::var(ROLE).unwrap().as_str() {
-        "commit" => (next_number(&store)..).for_each(|number| {
-            commit_numbered(&store, number);
-            say(number);
-        }),
+        // Until it is killed.
+        "commit" => {
+            for number in next_number(&store).. {
+                commit_numbered(&store, number);
+                say(number);
+            }
+        }
         "commit and die" => {
             let number = next_number(&store);
             commit_numbered(&store, number);

@@ -1,4 +1,10 @@
 //! The real program from end to end: mail goes in by LMTP, and what comes out is counted.
+#![cfg(test)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "looks at spools, copies and corpora as files"
+)]
 
 mod administration;
 mod corpora;

@@ -1,4 +1,9 @@
 //! An LMTP client (RFC 2033) that says each command and reads each reply.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_types,
+    reason = "a client for tests: a socket, and a failure is the end of the test"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,10 @@
 //! The real program on a site of its own: built once, run in a temporary directory, stopped or killed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a harness for tests: files, processes, the clock, and a failure is the end of the test"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;

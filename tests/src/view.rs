@@ -22,10 +22,12 @@ use listmill_core::{
 };
 use serde::Deserialize;
 
+type Roster = BTreeMap<Address, Member>;
+
 /// The store of a case; nothing in it changes.
 #[derive(Debug, Clone)]
 pub struct MemoryView {
-    lists: BTreeMap<ListAddress, (List, BTreeMap<Address, Member>)>,
+    lists: BTreeMap<ListAddress, (List, Roster)>,
     bans: Vec<Ban>,
     keys: SigningKeys,
 }
@@ -94,7 +96,7 @@ impl MemoryView {
 }
 
 impl ListTable {
-    fn list(self) -> Result<(ListAddress, (List, BTreeMap<Address, Member>)), String> {
+    fn list(self) -> Result<(ListAddress, (List, Roster)), String> {
         let settings = Cascade::default().resolve(&self.address, &self.settings).map_err(|error| error.to_string())?;
         let created = Timestamp::UNIX_EPOCH;
         let list = List { address: self.address.clone(), created, own: self.settings, settings };

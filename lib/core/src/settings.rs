@@ -399,7 +399,7 @@ pub fn duration(text: &str) -> Result<SignedDuration, String> {
 fn size_text(octets: &u64) -> String {
     [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
         .into_iter()
-        .find(|(unit, _)| *octets > 0 && octets % unit == 0)
+        .find(|(unit, _)| *octets > 0 && octets.is_multiple_of(*unit))
         .map_or_else(|| octets.to_string(), |(unit, name)| format!("{} {name}", octets / unit))
 }
 
@@ -443,7 +443,7 @@ fn addresses(text: &str) -> Result<Vec<Address>, String> {
     words.map(|word| word.parse().map_err(|error: crate::AddressError| error.to_string())).collect()
 }
 
-fn joined(addresses: &Vec<Address>) -> String {
+fn joined(addresses: &[Address]) -> String {
     addresses.iter().map(Address::as_str).collect::<Vec<_>>().join(" ")
 }
 
@@ -451,7 +451,7 @@ fn header_matches(text: &str) -> Result<Vec<HeaderMatch>, String> {
     text.lines().filter(|line| !line.trim().is_empty()).map(str::parse).collect()
 }
 
-fn lines(rules: &Vec<HeaderMatch>) -> String {
+fn lines(rules: &[HeaderMatch]) -> String {
     rules.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 

@@ -31,7 +31,8 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         let Claimed { entry, claim } = claimed;
         if self.deliverer.ledger().was_finished(entry.id) {
             // Written again by an upstream runner that was killed after it had written it once.
-            return shell.carry_settled::<S>(&entry, claim, "discard: delivered already, under the same id", |_| Vec::new());
+            return shell
+                .carry_settled::<S>(&entry, claim, "discard: delivered already, under the same id", |_| Vec::new());
         }
         let Some(plan) = self.plan(&entry) else {
             return shell.carry(&self.stage, Claimed { entry, claim });
@@ -44,8 +45,7 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         };
         let id = entry.id;
         let told = summary(&outcomes);
-        let carried =
-            shell.carry_settled::<S>(&entry, claim, &told, |cx| self.stage.settle(&entry, &outcomes, cx));
+        let carried = shell.carry_settled::<S>(&entry, claim, &told, |cx| self.stage.settle(&entry, &outcomes, cx));
         if carried == Carried::Done {
             self.deliverer.ledger().finish(id);
         }

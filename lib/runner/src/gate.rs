@@ -27,6 +27,8 @@ pub struct Gate<S> {
     pub shell: Shell,
     /// Octets of the largest message.
     pub max_message_size: u64,
+    /// Whom a bare `postmaster` reaches (RFC 5321 §4.1.1.3).
+    pub postmaster: Option<String>,
 }
 
 /// What inbound decided for one envelope recipient.
@@ -56,8 +58,15 @@ impl<S: Stage + Send + Sync> Reception for Gate<S> {
                 }
                 self.store(&entry, decided)
             }
-            Err(error) => vec![later(&error.reason); recipients],
+            Err(error) => {
+                self.troubled(&entry, &error.reason);
+                vec![later(); recipients]
+            }
         }
+    }
+
+    fn postmaster(&self) -> Option<String> {
+        self.postmaster.clone()
     }
 
     fn max_message_size(&self) -> u64 {
@@ -91,8 +100,7 @@ impl<S: Stage> Gate<S> {
         let outgoing: Vec<Entry> = decided.iter().filter_map(|one| one.outgoing.clone()).collect();
         let stored = self.shell.queues.put(&outgoing).map_err(|error| error.to_string());
         if let Err(error) = &stored {
-            tracing::error!(runner = "inbound", entry = %entry.id, "not stored, and the client told so: {error}");
-            self.shell.health.error(Queue::Inbound, error);
+            self.troubled(entry, error);
         }
         let message_id = Message::parse(&entry.message).message_id();
         let answers = decided.into_iter().zip(&entry.envelope.recipients).map(|(one, recipient)| {
@@ -102,11 +110,16 @@ impl<S: Stage> Gate<S> {
             match (one.refusal, &stored) {
                 (Some(refusal), _) => refusal,
                 (None, Ok(())) => Answer::Stored(id),
-                (None, Err(error)) => later(error),
+                (None, Err(_)) => later(),
             }
         });
         self.shell.health.note(Queue::Inbound, |health| health.decided += 1);
         answers.collect()
+    }
+
+    fn troubled(&self, entry: &Entry, error: &str) {
+        tracing::error!(runner = "inbound", entry = %entry.id, "not stored, and the client told so: {error}");
+        self.shell.health.error(Queue::Inbound, error);
     }
 }
 
@@ -119,8 +132,9 @@ fn all_or_nothing(decided: &mut [Decided]) {
     }
 }
 
-fn later(reason: &str) -> Answer {
-    Answer::Later { text: reason.to_owned() }
+/// What stands in the way is for the log; a client only needs to know that it may come again.
+fn later() -> Answer {
+    Answer::Later { text: "the message cannot be stored now".to_owned() }
 }
 
 /// A refusal's reason begins with the enhanced status code that the client is told (RFC 2034).

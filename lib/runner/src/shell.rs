@@ -71,9 +71,8 @@ impl Shell {
     pub fn carry<S: Stage>(&self, stage: &S, claimed: Claimed) -> Carried {
         let Claimed { entry, claim } = claimed;
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
-        let decided = self.decide_and_commit(&entry, by, |view, cx| {
-            Ok(Work::of(&entry, stage.decide(&entry, view, cx)?, by, cx))
-        });
+        let decided = self
+            .decide_and_commit(&entry, by, |view, cx| Ok(Work::of(&entry, stage.decide(&entry, view, cx)?, by, cx)));
         self.end(&entry, claim, by, decided)
     }
 
@@ -130,7 +129,8 @@ impl Shell {
         match store.commit(&commit) {
             Ok(Committed::Now) => {}
             Ok(Committed::Before(files)) => {
-                let kept = entries(&files).map_err(|error| Setback::Wait(format!("the outbox holds what is no entry: {error}")));
+                let kept = entries(&files)
+                    .map_err(|error| Setback::Wait(format!("the outbox holds what is no entry: {error}")));
                 work.outgoing = kept?;
             }
             Err(CommitError::Refused(refusal)) => {

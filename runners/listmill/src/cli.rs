@@ -374,7 +374,9 @@ fn setting(text: &str) -> Result<(String, String), String> {
 fn member_setting(text: &str) -> Result<MemberSetting, String> {
     let (key, value) = text.split_once('=').ok_or("a change is KEY=VALUE, as delivery=off")?;
     match key {
-        "name" if value.chars().any(char::is_control) => Err("a name is one line without control characters".to_owned()),
+        "name" if value.chars().any(char::is_control) => {
+            Err("a name is one line without control characters".to_owned())
+        }
         "name" => Ok(MemberSetting::Name(value.to_owned())),
         "roles" | "role" => value.parse().map(MemberSetting::Roles),
         "delivery" => value.parse().map(MemberSetting::Delivery),

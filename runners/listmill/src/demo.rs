@@ -55,7 +55,11 @@ pub(crate) fn run(dir: Option<PathBuf>) -> Outcome {
     let told = story(&site, &dir, &serving);
     serving.stop(&runtime);
     told?;
-    line(format!("\nEverything is in {}: look at copies/new, and run `listmill -c {}/listmill.toml status`.", dir.display(), dir.display()))
+    line(format!(
+        "\nEverything is in {}: look at copies/new, and run `listmill -c {}/listmill.toml status`.",
+        dir.display(),
+        dir.display()
+    ))
 }
 
 fn story(site: &Site, dir: &Path, serving: &Serving) -> Outcome {
@@ -86,7 +90,11 @@ fn story(site: &Site, dir: &Path, serving: &Serving) -> Outcome {
     line("")?;
     lmtp(listen, "mallory@example.com", &dev, STRANGE)?;
     let post = wait(|| Ok(office.store.held(&dev, None, 1)?.pop()), "the post to be held")?;
-    line(format!("   held as number {} on {dev}: {}", post.id, post.reasons.first().map_or("", |hit| hit.reason.as_str())))?;
+    line(format!(
+        "   held as number {} on {dev}: {}",
+        post.id,
+        post.reasons.first().map_or("", |hit| hit.reason.as_str())
+    ))?;
 
     line("\n5. ... until somebody lets it through (listmill held accept)\n")?;
     held::accept(&office, &dev, post.id)?;
@@ -112,7 +120,12 @@ fn lmtp(listen: &str, sender: &str, list: &ListAddress, message: &str) -> Outcom
         }
     };
     line(format!("   < {}", reply()?))?;
-    let dialogue = ["LHLO mx.example.org".to_owned(), format!("MAIL FROM:<{sender}>"), format!("RCPT TO:<{list}>"), "DATA".to_owned()];
+    let dialogue = [
+        "LHLO mx.example.org".to_owned(),
+        format!("MAIL FROM:<{sender}>"),
+        format!("RCPT TO:<{list}>"),
+        "DATA".to_owned(),
+    ];
     for command in dialogue {
         stream.write_all(format!("{command}\r\n").as_bytes()).map_err(failed)?;
         line(format!("   > {command}"))?;
@@ -123,7 +136,11 @@ fn lmtp(listen: &str, sender: &str, list: &ListAddress, message: &str) -> Outcom
     let stored = reply()?;
     line(format!("   < {stored}"))?;
     stream.write_all(b"QUIT\r\n").map_err(failed)?;
-    if stored.starts_with("250") { Ok(()) } else { Err(Failure::unavailable(format!("the post was not taken: {stored}"))) }
+    if stored.starts_with("250") {
+        Ok(())
+    } else {
+        Err(Failure::unavailable(format!("the post was not taken: {stored}")))
+    }
 }
 
 /// Waits until there are `count` copies, and shows the last three.
@@ -131,7 +148,8 @@ fn copies(dir: &Path, count: usize) -> Outcome {
     let new = dir.join("copies").join("new");
     let files = wait(
         || {
-            let mut files: Vec<_> = fs::read_dir(&new).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+            let mut files: Vec<_> =
+                fs::read_dir(&new).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
             files.sort_by_key(|file| fs::metadata(file).and_then(|meta| meta.modified()).ok());
             Ok((files.len() >= count).then_some(files))
         },
@@ -154,5 +172,8 @@ fn wait<T>(mut ready: impl FnMut() -> Outcome<Option<T>>, what: &str) -> Outcome
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    Err(Failure::unavailable(format!("waited {} s for {what} in vain: this is a fault in listmill", PATIENCE.as_secs())))
+    Err(Failure::unavailable(format!(
+        "waited {} s for {what} in vain: this is a fault in listmill",
+        PATIENCE.as_secs()
+    )))
 }

@@ -47,7 +47,9 @@ fn chosen(site: &Site, runners: Vec<Queue>, host: Option<String>) -> Outcome<Vec
         None => runners,
     };
     match queues.iter().find(|queue| !wiring::SERVED.contains(queue)) {
-        Some(queue) => Err(Failure::usage(format!("this version has no {queue} runner; its entries wait in their queue"))),
+        Some(queue) => {
+            Err(Failure::usage(format!("this version has no {queue} runner; its entries wait in their queue")))
+        }
         None => Ok(queues),
     }
 }
@@ -135,7 +137,8 @@ impl Serving {
         let gate = Arc::new(wiring::gate(site, self.shell.clone()));
         let limits = Limits { connections: site.max_sessions, stop: LAST_MESSAGE, ..Limits::default() };
         let _runtime = runtime.enter();
-        let intake = Intake::bind(site.listen.clone(), site.host.clone(), gate, limits).map_err(Failure::unavailable)?;
+        let intake =
+            Intake::bind(site.listen.clone(), site.host.clone(), gate, limits).map_err(Failure::unavailable)?;
         self.listen = intake.local_addrs().iter().map(ToString::to_string).collect();
         let (sender, receiver) = watch::channel(false);
         self.intake = Some((sender, runtime.spawn(intake.run(receiver))));

@@ -13,8 +13,8 @@ use listmill_outbound::{Outbound, Schedule};
 use listmill_pending::{Pending, PendingConfig};
 use listmill_queue_format::Queue;
 use listmill_runner::config::Site;
-use listmill_templates::Templates;
 use listmill_runner::{DeliveryWorker, Gate, Runner, Shell, StageWorker};
+use listmill_templates::Templates;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// The queues that a runner of this version serves. What is bound for another waits in it, durable.
@@ -60,6 +60,7 @@ pub(crate) fn gate(site: &Site, shell: Shell) -> Gate<Inbound> {
         stage: inbound(site),
         shell,
         max_message_size: site.max_message_size,
+        postmaster: site.domains.first().map(|domain| format!("postmaster@{domain}")),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 
 use super::script::{Asked, Script, Step};
 use super::session;
@@ -44,6 +45,7 @@ struct Log {
     commands: Vec<String>,
     connections: usize,
     closed: usize,
+    changes: u64,
     asked: HashMap<(Step, String), usize>,
 }
 
@@ -51,6 +53,7 @@ pub(super) struct Shared {
     pub(super) script: Script,
     log: Mutex<Log>,
     changed: Condvar,
+    changed_async: Notify,
 }
 
 impl Sink {
@@ -61,7 +64,8 @@ impl Sink {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         listener.set_nonblocking(true).expect("a socket can be made non-blocking");
-        let shared = Arc::new(Shared { script, log: Mutex::default(), changed: Condvar::new() });
+        let shared =
+            Arc::new(Shared { script, log: Mutex::default(), changed: Condvar::new(), changed_async: Notify::new() });
         runtime.spawn(accept(listener, Arc::clone(&shared)));
         Sink { address, shared, runtime: Some(runtime) }
     }
@@ -116,16 +120,31 @@ impl Sink {
     /// Waits until the sink has seen what is looked for; false when it has not after `patience`.
     pub fn wait(&self, patience: Duration, looked_for: impl Fn(&Sink) -> bool) -> bool {
         let end = std::time::Instant::now() + patience;
-        while !looked_for(self) {
+        loop {
+            let changes = self.shared.log().changes;
+            if looked_for(self) {
+                return true;
+            }
             let left = end.saturating_duration_since(std::time::Instant::now());
             if left.is_zero() {
                 return false;
             }
-            // A change between the look and the wait is seen after a tenth of a second.
-            let log = self.shared.log();
-            drop(self.shared.changed.wait_timeout(log, left.min(Duration::from_millis(100))));
+            let unchanged = |log: &mut Log| log.changes == changes;
+            drop(self.shared.changed.wait_timeout_while(self.shared.log(), left, unchanged));
         }
-        true
+    }
+
+    /// The same for a task: it can be dropped.
+    pub async fn until(&self, looked_for: impl Fn(&Sink) -> bool) {
+        loop {
+            let change = self.shared.changed_async.notified();
+            tokio::pin!(change);
+            change.as_mut().enable();
+            if looked_for(self) {
+                return;
+            }
+            change.await;
+        }
     }
 }
 
@@ -143,8 +162,12 @@ impl Shared {
     }
 
     fn change(&self, change: impl FnOnce(&mut Log)) {
-        change(&mut self.log());
+        let mut log = self.log();
+        change(&mut log);
+        log.changes += 1;
+        drop(log);
         self.changed.notify_all();
+        self.changed_async.notify_waiters();
     }
 
     pub(super) fn received(&self, received: Received) {

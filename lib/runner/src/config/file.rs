@@ -176,12 +176,17 @@ mod tests {
 
     #[test]
     fn every_key_stands_in_the_written_site_file() {
-        let file = SiteFile { outbound: OutboundTable { ca_file: Some(String::new()), ..Default::default() }, ..Default::default() };
+        let file = SiteFile {
+            outbound: OutboundTable { ca_file: Some(String::new()), ..Default::default() },
+            ..Default::default()
+        };
         let toml::Value::Table(tables) = toml::Value::try_from(file).unwrap() else { unreachable!() };
         for (name, table) in tables {
             assert!(DEFAULT_SITE_FILE.contains(&format!("[{name}")), "[{name}]");
             for key in table.as_table().into_iter().flat_map(|table| table.keys()) {
-                let written = DEFAULT_SITE_FILE.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
+                let written = DEFAULT_SITE_FILE
+                    .lines()
+                    .any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
                 assert!(written, "[{name}] {key}");
             }
         }

@@ -102,11 +102,13 @@ impl Site {
     /// # Errors
     /// [`ConfigError`] names the file, the key, and what is wrong.
     pub fn load(file: &Path) -> Result<Site, ConfigError> {
-        let text =
-            fs::read_to_string(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        let raw: SiteFile = toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { file: file.to_owned(), reason: error.to_string().trim().to_owned() })?;
-        let absolute = std::path::absolute(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        let text = fs::read_to_string(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        let raw: SiteFile = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            file: file.to_owned(),
+            reason: error.to_string().trim().to_owned(),
+        })?;
+        let absolute =
+            std::path::absolute(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
         Reader { base: absolute.parent().unwrap_or(Path::new("/")), file: &absolute }.site(&raw)
     }
 
@@ -160,8 +162,10 @@ impl Reader<'_> {
             listen: self.each("inbound.listen", &raw.inbound.listen, |text| {
                 text.parse::<Listen>().map_err(|error| error.to_string())
             })?,
-            max_message_size: self
-                .value("inbound.max_message_size", settings::size(&raw.inbound.max_message_size).and_then(above_zero))?,
+            max_message_size: self.value(
+                "inbound.max_message_size",
+                settings::size(&raw.inbound.max_message_size).and_then(above_zero),
+            )?,
             max_sessions: self.count("inbound.max_sessions", raw.inbound.max_sessions)?,
             trusted_authserv_ids: raw.auth.trusted_authserv_ids.clone(),
             relay: self.value("outbound.relay", self.relay(&raw.outbound.relay))?,
@@ -226,14 +230,18 @@ impl Reader<'_> {
     fn queue_backend(&self, raw: &SiteFile) -> Result<QueueBackendKind, ConfigError> {
         match raw.queue.backend.as_str() {
             "disk" => Ok(QueueBackendKind::Disk(self.path(&raw.queue.path))),
-            other => self.value("queue.backend", Err(format!("{other:?} is not a queue backend of this version: disk"))),
+            other => {
+                self.value("queue.backend", Err(format!("{other:?} is not a queue backend of this version: disk")))
+            }
         }
     }
 
     fn store_backend(&self, raw: &SiteFile) -> Result<StoreBackendKind, ConfigError> {
         match raw.store.backend.as_str() {
             "sled" => Ok(StoreBackendKind::Sled(self.path(&raw.store.path))),
-            other => self.value("store.backend", Err(format!("{other:?} is not a store backend of this version: sled"))),
+            other => {
+                self.value("store.backend", Err(format!("{other:?} is not a store backend of this version: sled")))
+            }
         }
     }
 
@@ -241,7 +249,9 @@ impl Reader<'_> {
         let mut hosts = BTreeMap::new();
         for (host, runners) in raw {
             let key = format!("hosts.{host}");
-            let names = runners.iter().map(|name| name.parse().map_err(|error: listmill_queue_format::UnknownQueue| error.to_string()));
+            let names = runners
+                .iter()
+                .map(|name| name.parse().map_err(|error: listmill_queue_format::UnknownQueue| error.to_string()));
             let queues: BTreeSet<Queue> = self.value(&key, names.collect())?;
             hosts.insert(host.clone(), queues.into_iter().collect());
         }

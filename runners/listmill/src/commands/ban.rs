@@ -20,7 +20,9 @@ pub(crate) fn run(office: &Office, command: Ban) -> Outcome {
             if json.on {
                 return output::json(&bans);
             }
-            let row = |ban: &Record| vec![ban.pattern.to_string(), ban.scope.to_string(), ban.since.to_string(), ban.reason.clone()];
+            let row = |ban: &Record| {
+                vec![ban.pattern.to_string(), ban.scope.to_string(), ban.since.to_string(), ban.reason.clone()]
+            };
             output::table(&["BANNED", "ON", "SINCE", "WHY"], &bans.iter().map(row).collect::<Vec<_>>())
         }
         Ban::Remove { pattern, list } => {

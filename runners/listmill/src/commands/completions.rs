@@ -20,5 +20,9 @@ pub(crate) fn man(dir: &Path) -> Outcome {
     fs::create_dir_all(dir).map_err(|error| Failure::io(format!("make {}", dir.display()), &error))?;
     clap_mangen::generate_to(Cli::command(), dir)
         .map_err(|error| Failure::io(format!("write manual pages into {}", dir.display()), &error))?;
-    output::line(format!("wrote the manual pages into {}; read one with `man -l {}/listmill.1`", dir.display(), dir.display()))
+    output::line(format!(
+        "wrote the manual pages into {}; read one with `man -l {}/listmill.1`",
+        dir.display(),
+        dir.display()
+    ))
 }

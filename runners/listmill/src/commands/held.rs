@@ -41,7 +41,14 @@ fn ls(office: &Office, list: Option<ListAddress>, json: Json) -> Outcome {
         return output::json(&posts);
     }
     let row = |post: &HeldPost| {
-        vec![post.list.to_string(), post.id.to_string(), post.author.clone(), post.subject.clone(), output::octets(post.size), rules(post)]
+        vec![
+            post.list.to_string(),
+            post.id.to_string(),
+            post.author.clone(),
+            post.subject.clone(),
+            output::octets(post.size),
+            rules(post),
+        ]
     };
     output::table(&["LIST", "ID", "AUTHOR", "SUBJECT", "SIZE", "WHY"], &posts.iter().map(row).collect::<Vec<_>>())
 }
@@ -70,7 +77,8 @@ fn show(office: &Office, list: &ListAddress, id: HeldId, message: bool, json: Js
 fn held(office: &Office, list: &ListAddress, id: HeldId) -> Outcome<(HeldPost, Entry)> {
     office.list(list)?;
     let found = office.store.held_entry(list, id)?;
-    let (post, file) = found.ok_or_else(|| Failure::data(format!("{list} holds no post {id}: see `listmill held ls {list}`")))?;
+    let (post, file) =
+        found.ok_or_else(|| Failure::data(format!("{list} holds no post {id}: see `listmill held ls {list}`")))?;
     let entry = decode(&file.0).map_err(|error| Failure::data(format!("held post {id} is corrupt: {error}")))?;
     Ok((post, entry))
 }

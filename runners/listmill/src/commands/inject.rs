@@ -43,7 +43,7 @@ pub(crate) fn run(office: &Office, to: Vec<String>, from: String) -> Outcome {
         match answer {
             Answer::Stored(id) => output::line(id.to_string())?,
             Answer::Refused { status, text, .. } => return Err(Failure::data(format!("refused: {status} {text}"))),
-            Answer::Later { text } => return Err(Failure::try_again(format!("not stored: {text}"))),
+            Answer::Later { text } => return Err(Failure::try_again(text)),
         }
     }
     Ok(())

@@ -32,7 +32,9 @@ pub(crate) fn create(
     list.check_not_reserved().map_err(Failure::data)?;
     if !office.site.has_domain_of(&list) {
         let domains = office.site.domains.join(", ");
-        return Err(Failure::data(format!("{list} is not at a domain of this site ({domains}): see [site] domains in the site file")));
+        return Err(Failure::data(format!(
+            "{list} is not at a domain of this site ({domains}): see [site] domains in the site file"
+        )));
     }
     let joined = Timestamp::now().as_second();
     let mut changes = vec![StoreChange::CreateList { list: list.clone(), own }];
@@ -83,7 +85,8 @@ fn show(office: &Office, list: &Record, json: Json) -> Outcome {
     output::line(format!("owners: {}", joined(&owners)))?;
     output::line(format!("moderators: {}", joined(&moderators)))?;
     output::line("")?;
-    let rows: Vec<_> = KEYS.iter().map(|key| vec![key.name.to_owned(), shown(&value(key.name)), origin(key.name)]).collect();
+    let rows: Vec<_> =
+        KEYS.iter().map(|key| vec![key.name.to_owned(), shown(&value(key.name)), origin(key.name)]).collect();
     output::table(&["SETTING", "VALUE", "FROM"], &rows)
 }
 

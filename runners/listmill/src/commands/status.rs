@@ -32,14 +32,24 @@ pub(crate) fn run(site: &Site, json: Json) -> Outcome {
     output::line("")?;
     output::line(format!(
         "store: {} in {}: {} lists, {} people, {} held posts, {} on disk, {} of cache",
-        store.backend, store.location, store.lists, store.people, store.held,
-        output::octets(store.disk_bytes), output::octets(store.cache_bytes)
+        store.backend,
+        store.location,
+        store.lists,
+        store.people,
+        store.held,
+        output::octets(store.disk_bytes),
+        output::octets(store.cache_bytes)
     ))
 }
 
 fn runners(status: &Value) -> Outcome {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    output::line(format!("serving on {} (process {}) since {}", text(&status["host"]), status["pid"], text(&status["since"])))?;
+    output::line(format!(
+        "serving on {} (process {}) since {}",
+        text(&status["host"]),
+        status["pid"],
+        text(&status["since"])
+    ))?;
     for listen in status["listen"].as_array().into_iter().flatten() {
         output::line(format!("listening on {}", text(listen)))?;
     }
@@ -48,7 +58,13 @@ fn runners(status: &Value) -> Outcome {
             Value::Null => String::new(),
             error => format!("{} {}", text(&health["last_error_at"]), text(error)),
         };
-        vec![name.clone(), health["decided"].to_string(), health["given_back"].to_string(), health["shunted"].to_string(), error]
+        vec![
+            name.clone(),
+            health["decided"].to_string(),
+            health["given_back"].to_string(),
+            health["shunted"].to_string(),
+            error,
+        ]
     });
     output::table(&["RUNNER", "DECIDED", "GIVEN BACK", "SHUNTED", "LAST ERROR"], &rows.collect::<Vec<_>>())
 }
