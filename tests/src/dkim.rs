@@ -17,7 +17,8 @@ pub fn split(message: &[u8]) -> (Vec<Field<'_>>, &[u8]) {
             return (fields, body);
         }
         let mut end = line_end(rest);
-        if end == 0 {
+        // A line that begins no field ends the header section, and belongs to the body.
+        if !begins_field(&rest[..end]) {
             return (fields, rest);
         }
         while matches!(rest.get(end), Some(b' ' | b'\t')) {
@@ -26,6 +27,13 @@ pub fn split(message: &[u8]) -> (Vec<Field<'_>>, &[u8]) {
         fields.push(&rest[..end]);
         rest = &rest[end..];
     }
+}
+
+/// RFC 5322 §2.2: printable US-ASCII without the colon, then (in obsolete syntax) white space, then the colon.
+fn begins_field(line: &[u8]) -> bool {
+    let Some(colon) = line.iter().position(|byte| *byte == b':') else { return false };
+    let name = line[..colon].trim_ascii_end();
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }
 
 fn line_end(bytes: &[u8]) -> usize {
