@@ -40,7 +40,7 @@ async fn a_short_entry_does_not_wait_for_a_long_one() {
         recipient.address = format!("long-{}", recipient.address);
     }
     tokio::join!(setting.send(&long), async {
-        assert!(sink.wait(PATIENCE, |sink| !sink.received().is_empty()));
+        sink.until(|sink| !sink.received().is_empty()).await;
         setting.send(&short).await;
         let sent = sink.received().len();
         assert!(sent < 200, "the short one came behind {sent}");
@@ -79,7 +79,7 @@ async fn stopping_finishes_the_transactions_in_flight_and_no_others() {
     let setting = Setting::new(&sink, 2);
     let entry = entry(2000);
     let (error, ()) = tokio::join!(setting.fail(&entry), async {
-        assert!(sink.wait(PATIENCE, |sink| sink.received().len() > 3));
+        sink.until(|sink| sink.received().len() > 3).await;
         setting.deliverer.stop();
     });
     assert!(matches!(error, DeliveryError::Stopped), "{error}");

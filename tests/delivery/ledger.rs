@@ -20,9 +20,7 @@ fn unacknowledged(sink: &Sink) -> usize {
 
 /// Until so many messages have been received whose final reply was not said.
 async fn in_flight(sink: &Sink, count: usize) {
-    while unacknowledged(sink) < count {
-        tokio::task::yield_now().await;
-    }
+    sink.until(|sink| unacknowledged(sink) >= count).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,12 @@
 //! lib/delivery and the outbound stage against a scripted next host on real sockets.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "looks into maildirs and ledgers, and what goes wrong is the end of the test"
+)]
+
 mod broken;
 mod connections;
 mod content;

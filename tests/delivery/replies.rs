@@ -69,7 +69,8 @@ async fn garbage_breaks_the_connection_and_the_next_transaction_has_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_ends_at_the_limit_of_its_step() {
     let short = Duration::from_millis(150);
-    let limits: [(Step, fn(&mut Timeouts) -> &mut Duration); 5] = [
+    type Limit = fn(&mut Timeouts) -> &mut Duration;
+    let limits: [(Step, Limit); 5] = [
         (Step::Greeting, |limits| &mut limits.greeting),
         (Step::Mail, |limits| &mut limits.mail),
         (Step::Rcpt, |limits| &mut limits.rcpt),
