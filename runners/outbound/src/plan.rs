@@ -16,18 +16,16 @@ pub(crate) fn plan(entry: &Entry) -> DeliveryPlan {
     // its behalf would make it undeliverable wherever a later host does not offer that.
     let utf8_message = entry.envelope.smtputf8 && eight_bit;
     let mut transactions: Vec<Transaction> = Vec::new();
-    let mut open: HashMap<(&str, bool), usize> = HashMap::new();
+    let mut open: HashMap<(&str, &[String], bool), usize> = HashMap::new();
     for (index, recipient) in entry.recipients.iter().enumerate() {
         let smtputf8 = utf8_message || !is_ascii(recipient);
-        let key = (recipient.return_path.as_str(), smtputf8);
-        let shared = recipient.headers.is_empty().then(|| open.get(&key)).flatten();
-        if let Some(with) = shared.and_then(|at| transactions.get_mut(*at)).filter(|with| has_room(with)) {
+        let key = (recipient.return_path.as_str(), recipient.headers.as_slice(), smtputf8);
+        let alike = open.get(&key).and_then(|at| transactions.get_mut(*at));
+        if let Some(with) = alike.filter(|with| with.recipients.len() < MAX_RECIPIENTS) {
             with.recipients.push(index);
             continue;
         }
-        if recipient.headers.is_empty() {
-            open.insert(key, transactions.len());
-        }
+        open.insert(key, transactions.len());
         let prefix = prefix(recipient);
         transactions.push(Transaction {
             return_path: recipient.return_path.clone(),
@@ -38,10 +36,6 @@ pub(crate) fn plan(entry: &Entry) -> DeliveryPlan {
         });
     }
     DeliveryPlan { transactions }
-}
-
-fn has_room(transaction: &Transaction) -> bool {
-    transaction.recipients.len() < MAX_RECIPIENTS
 }
 
 /// Needs this recipient nothing of SMTPUTF8 (RFC 6531 §3.4)?
