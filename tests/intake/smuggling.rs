@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use listmill_tests::program::corpus;
+use listmill_tests::corpus::folder;
 
 use crate::client::Client;
 use crate::running::Running;
@@ -68,7 +68,7 @@ fn no_false_end_of_data_makes_two_messages() {
 
 #[test]
 fn no_false_end_of_data_of_the_corpus_makes_two_messages() {
-    let Some(folder) = corpus("smtp-smuggling-sequences") else { return };
+    let Some(folder) = folder("smtp-smuggling-sequences") else { return };
     let text = fs::read_to_string(folder.join("sequences.jsonl")).unwrap();
     let mut read = 0;
     for line in text.lines() {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use listmill_tests::corpus::{crlf, files};
 use listmill_tests::dkim;
 use listmill_tests::lmtp::Lmtp;
-use listmill_tests::program::{Site, corpus, wait_for};
+use listmill_tests::program::{Site, wait_for};
 
 const DEV: &str = "dev@lists.example.org";
 const FOLDERS: &[&str] =
@@ -27,7 +28,7 @@ const OURS: &[&str] = &[
 
 #[test]
 fn every_mime_corpus_comes_out_unchanged_or_is_refused_with_a_reason() {
-    let files: Vec<PathBuf> = FOLDERS.iter().filter_map(|folder| corpus(folder)).flat_map(|dir| files(&dir)).collect();
+    let files = files(FOLDERS);
     let site = Site::new("maildir:copies", "");
     let settings = ["nonmember_action=accept", "implicit_destination=accept", "administrivia=accept"];
     site.list(DEV, &settings, ["bob@example.net".to_owned()]);
@@ -98,35 +99,8 @@ fn compare(sent: &[Vec<u8>], copies: &[Vec<u8>]) {
     }
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for path in files_of(dir) {
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
-}
-
 fn files_of(dir: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
-}
-
-/// A mail system hands in lines that end in CRLF; a bare CR stays what it is.
-fn crlf(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + 100);
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r') {
-            out.push(b'\r');
-        }
-        out.push(*byte);
-    }
-    if !out.ends_with(b"\r\n") {
-        out.extend_from_slice(b"\r\n");
-    }
-    out
 }

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use listmill_tests::corpus::{crlf, folder};
 use listmill_tests::dkim;
 use listmill_tests::lmtp::Lmtp;
-use listmill_tests::program::{PATIENCE, Running, Site, corpus, workspace};
+use listmill_tests::program::{PATIENCE, Running, Site, workspace};
 use listmill_tests::sink::{Received, Script, Sink};
 use serde_json::Value;
 
@@ -22,10 +23,8 @@ struct Post {
 
 #[test]
 fn a_hundred_real_posts_reach_two_hundred_members() {
-    let posts = match corpus("list-posts-dev-sample") {
-        Some(dir) => read(&dir),
-        None => return,
-    };
+    let Some(dir) = folder("list-posts-dev-sample") else { return };
+    let posts = read(&dir);
     let sink = Sink::start(Script::default());
     let site = Site::new(&sink.url("smtp"), "");
     let members = (0..MEMBERS).map(|number| format!("u{number:03}@example.net"));
@@ -119,10 +118,9 @@ fn read(dir: &Path) -> Vec<Post> {
         .map(|line| {
             let envelope: Value = serde_json::from_str(line).unwrap();
             let text = std::fs::read(dir.join(envelope["file"].as_str().unwrap())).unwrap();
-            let message = text.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
             Post {
                 sender: envelope["mail_from"].as_str().unwrap_or_default().to_owned(),
-                message,
+                message: crlf(&text),
                 body_hash_ok: envelope["dkim_bodyhash_ok"] == 1,
             }
         })

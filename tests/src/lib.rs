@@ -1,5 +1,6 @@
-//! Suites that cross crates, and what they share: the real program, a client, what a verifier of signatures sees, a view in memory.
+//! Suites that cross crates, and what they share: the real program, a client, real mail, what a verifier of signatures sees, a view in memory.
 
+pub mod corpus;
 pub mod dkim;
 pub mod lmtp;
 pub mod program;

@@ -67,7 +67,7 @@ impl Lmtp {
 }
 
 /// The message with its dots doubled (RFC 5321 §4.5.2) and its end.
-fn stuffed(message: &[u8]) -> Vec<u8> {
+pub fn stuffed(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len() + 64);
     for line in message.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b".") {

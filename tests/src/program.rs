@@ -43,16 +43,6 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate of the tests lies in the workspace")
 }
 
-/// The test mail that is not part of the project; none, said by name, where it is absent.
-pub fn corpus(folder: &str) -> Option<PathBuf> {
-    let path = workspace().join("../shared/corpora").join(folder);
-    if path.is_dir() {
-        return Some(path);
-    }
-    eprintln!("skipped: the corpus {folder} is not at {}", path.display());
-    None
-}
-
 /// A site in a temporary directory; it goes when this is dropped.
 pub struct Site {
     dir: TempDir,

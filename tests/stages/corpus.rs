@@ -1,15 +1,14 @@
 //! Mail that nobody here wrote, through every stage of a post.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use listmill_core::{Context, Disposition, StoreView, Timestamp};
 use listmill_mail::message::Message;
 use listmill_queue_format::{Approval, Entry, EntryId, Envelope, Queue};
+use listmill_tests::corpus::files;
 use listmill_tests::view::MemoryView;
 
-use crate::case::root;
 use crate::site::{Site, written};
 
 /// A list that takes whatever comes, as far as a list can.
@@ -34,17 +33,6 @@ const FOLDERS: [&str; 12] = [
     "bounce-schleuder",
     "list-mlmmj-dsn",
 ];
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else {
-            found.push(path);
-        }
-    }
-}
 
 /// Follows one message through every stage, and says what became of it.
 pub(crate) fn follow(message: Vec<u8>, number: u32, view: &MemoryView) -> Outcome {
@@ -97,25 +85,14 @@ pub(crate) enum Outcome {
 
 #[test]
 fn every_message_is_distributed_with_its_body_unchanged_or_ends_for_a_reason() {
-    let corpora = root().join("../../../shared/corpora");
     let view = MemoryView::from_toml(STORE).unwrap();
     let (mut number, mut distributed, mut held) = (0, 0, 0);
-    for name in FOLDERS {
-        let folder = corpora.join(name);
-        if !folder.is_dir() {
-            println!("skipped: {name} is not in ../shared/corpora");
-            continue;
-        }
-        let mut paths = Vec::new();
-        files(&folder, &mut paths);
-        for path in paths {
-            number += 1;
-            let message = fs::read(&path).unwrap();
-            match follow(message, number, &view) {
-                Outcome::Distributed => distributed += 1,
-                Outcome::HeldFirst => held += 1,
-                Outcome::Ended => {}
-            }
+    for path in files(&FOLDERS) {
+        number += 1;
+        match follow(fs::read(&path).unwrap(), number, &view) {
+            Outcome::Distributed => distributed += 1,
+            Outcome::HeldFirst => held += 1,
+            Outcome::Ended => {}
         }
     }
     println!("{number} messages: {distributed} distributed, {held} held and then distributed");
@@ -124,16 +101,12 @@ fn every_message_is_distributed_with_its_body_unchanged_or_ends_for_a_reason() {
 /// The posts of people are all distributed: none of them is in doubt, in a loop or without a subject.
 #[test]
 fn the_sample_of_real_posts_reaches_everybody() {
-    let folder = root().join("../../../shared/corpora/list-posts-dev-sample");
-    if !folder.is_dir() {
-        println!("skipped: list-posts-dev-sample is not in ../shared/corpora");
-        return;
-    }
     let view = MemoryView::from_toml(STORE).unwrap();
-    let mut paths = Vec::new();
-    files(&folder, &mut paths);
+    let mut paths = files(&["list-posts-dev-sample"]);
+    if paths.is_empty() {
+        return; // skipped by name
+    }
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "eml"));
-    paths.sort();
     let others: Vec<_> = (0..)
         .zip(&paths)
         .filter(|(number, path)| follow(fs::read(path).unwrap(), *number, &view) != Outcome::Distributed)
