@@ -3,11 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use listmill_core::DeliveryPlan;
-use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Context, Disposition, HeldId, HeldPost, List, ListAddress, Member,
-    MessageFile, Role, Settle, SigningKeys, Stage, StoreView, Timestamp, Unavailable,
-};
+use listmill_core::{Context, DeliveryPlan, Disposition, NoStore, Settle, Stage, Timestamp};
 use listmill_delivery::{Deliverer, DeliveryError, Ledger, Timeouts};
 use listmill_outbound::Outbound;
 use listmill_queue_format::{Entry, EntryId, Envelope, Outcome, Queue, Recipient};
@@ -136,51 +132,5 @@ pub(crate) fn plan(entry: &Entry) -> DeliveryPlan {
     match Outbound::default().decide(entry, &NoStore, context()).unwrap().as_slice() {
         [Disposition::Deliver(plan)] => plan.clone(),
         other => panic!("a plan and not {other:?}"),
-    }
-}
-
-/// Outbound needs no store.
-struct NoStore;
-
-fn none<T>() -> Result<T, Unavailable> {
-    Err(Unavailable { reason: "outbound asks for nothing".to_owned() })
-}
-
-impl StoreView for NoStore {
-    fn list(&self, _: &ListAddress) -> Result<Option<List>, Unavailable> {
-        none()
-    }
-    fn lists(&self, _: Option<&ListAddress>, _: usize) -> Result<Vec<List>, Unavailable> {
-        none()
-    }
-    fn member(&self, _: &ListAddress, _: &Address) -> Result<Option<Member>, Unavailable> {
-        none()
-    }
-    fn roster(&self, _: &ListAddress, _: Option<&Address>, _: usize) -> Result<Vec<Member>, Unavailable> {
-        none()
-    }
-    fn member_count(&self, _: &ListAddress) -> Result<u64, Unavailable> {
-        none()
-    }
-    fn staff(&self, _: &ListAddress, _: Role) -> Result<Vec<Member>, Unavailable> {
-        none()
-    }
-    fn held(&self, _: &ListAddress, _: Option<HeldId>, _: usize) -> Result<Vec<HeldPost>, Unavailable> {
-        none()
-    }
-    fn held_entry(&self, _: &ListAddress, _: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
-        none()
-    }
-    fn banned(&self, _: &ListAddress, _: &Address) -> Result<Option<Ban>, Unavailable> {
-        none()
-    }
-    fn bans(&self, _: &BanScope) -> Result<Vec<Ban>, Unavailable> {
-        none()
-    }
-    fn signing_keys(&self) -> Result<SigningKeys, Unavailable> {
-        none()
-    }
-    fn audit(&self, _: Option<u64>, _: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable> {
-        none()
     }
 }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use listmill_core::{Context, DeliveryPlan, Disposition, Settle};
+use listmill_core::{Context, DeliveryPlan, Disposition, NoStore, Settle};
 use listmill_delivery::Deliverer;
 use listmill_queue::Claimed;
 use listmill_queue_format::{Entry, Outcome, Queue, Timestamp};
 use tokio::runtime::Handle;
 
-use crate::no_store::NoStore;
 use crate::panics::guarded;
 use crate::{Carried, Runner, Shell};
 

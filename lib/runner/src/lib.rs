@@ -10,7 +10,6 @@ pub mod logs;
 mod deliver;
 mod gate;
 mod health;
-mod no_store;
 mod panics;
 mod shell;
 mod stop;

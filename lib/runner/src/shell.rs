@@ -8,14 +8,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use listmill_core::{Commit, CommitError, Committed, Context, Disposition, MessageFile, Stage, StoreView, Unavailable};
+use listmill_core::{
+    Commit, CommitError, Committed, Context, Disposition, MessageFile, NoStore, Stage, StoreView, Unavailable,
+};
 use listmill_mail::message::Message;
 use listmill_queue::{Claim, Claimed, QueueBackend, QueueError, ShuntReason};
 use listmill_queue_format::{DecodeError, Entry, EntryId, Queue, Timestamp, decode, encode};
 use listmill_store::Store;
 
 use crate::health::Health;
-use crate::no_store::NoStore;
 use crate::panics::{Panic, guarded};
 use crate::work::{Decider, End, Work, note_hop};
 

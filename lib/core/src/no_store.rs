@@ -1,12 +1,13 @@
 //! The view of a host without a store: outbound asks it for nothing.
 
-use listmill_core::{
+use crate::{
     Address, AuditRecord, Ban, BanScope, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Role, SigningKeys,
     StoreView, Unavailable,
 };
 
-/// Nothing can be read.
-pub(crate) struct NoStore;
+/// A view in which nothing can be read: every question is answered [`Unavailable`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoStore;
 
 fn none<T>() -> Result<T, Unavailable> {
     Err(Unavailable { reason: "this runner was started without a store".to_owned() })
