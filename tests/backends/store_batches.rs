@@ -76,14 +76,17 @@ pub(crate) fn a_batch_applied_twice_changes_nothing_and_gives_back_the_outbox(ma
     let store = &*made.store;
     let mut commit = batch(vec![create(&dev()), hold(&dev(), "s", b"x".to_vec())]);
     commit.outgoing = vec![MessageFile(b"first".to_vec()), MessageFile(vec![0; 70_000]), MessageFile(vec![])];
+    assert_eq!(store.applied(commit.id), Ok(None));
     assert_eq!(store.commit(&commit), Ok(Committed::Now));
     for _ in 0..2 {
         assert_eq!(store.commit(&commit), Ok(Committed::Before(commit.outgoing.clone())));
+        assert_eq!(store.applied(commit.id), Ok(Some(commit.outgoing.clone())));
     }
     assert_eq!(store.held(&dev(), None, 9).unwrap().len(), 1);
     assert_eq!(store.audit(None, 9).unwrap().len(), 1);
     store.outbox_done(commit.id).unwrap();
     assert_eq!(store.commit(&commit), Ok(Committed::Before(vec![])), "known as applied, with nothing left to send");
+    assert_eq!(store.applied(commit.id), Ok(Some(vec![])));
 }
 
 pub(crate) fn the_outbox_is_kept_until_done(make: &Make) {

@@ -16,6 +16,13 @@ pub trait Store: StoreView + Send + Sync {
     /// Nothing was applied then. (After a lost connection or a failed disk it may have been: the same id again tells.)
     fn commit(&self, commit: &Commit) -> Result<Committed, CommitError>;
 
+    /// Was the batch of this id applied once? Then it is durable, and this is what is still in the outbox: who decides again about an
+    /// entry that was carried out, and now finds nothing to change, must not act upon that.
+    ///
+    /// # Errors
+    /// The store cannot be read now.
+    fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Unavailable>;
+
     /// Forgets the outgoing entries of a batch, because they are written elsewhere; durable when this returns. The id stays
     /// known as applied.
     ///

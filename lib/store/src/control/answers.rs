@@ -30,6 +30,7 @@ pub(super) fn answer(store: &dyn Store, status: &dyn Fn() -> Value, request: Req
             Err(CommitError::Unavailable(reason)) => Answer::Unavailable(reason),
             Ok(committed) => done(Ok(committed)),
         },
+        Request::Applied { id } => done(store.applied(id)),
         Request::OutboxDone { id } => done(store.outbox_done(id)),
         Request::Outbox { limit } => done(store.outbox(limit)),
         Request::Figures => done(store.figures()),

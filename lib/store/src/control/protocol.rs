@@ -34,6 +34,7 @@ pub(super) enum Request<'a> {
     SigningKeys,
     Audit { after: Option<u64>, limit: usize },
     Commit { commit: Cow<'a, Commit> },
+    Applied { id: EntryId },
     OutboxDone { id: EntryId },
     Outbox { limit: usize },
     Figures,

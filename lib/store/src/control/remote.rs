@@ -178,6 +178,10 @@ impl Store for RemoteStore {
         self.ask(&Request::Commit { commit: Borrowed(commit) })
     }
 
+    fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Unavailable> {
+        self.view(&Request::Applied { id })
+    }
+
     fn outbox_done(&self, id: EntryId) -> Result<(), Unavailable> {
         self.view(&Request::OutboxDone { id })
     }

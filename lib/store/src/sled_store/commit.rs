@@ -12,9 +12,8 @@ use crate::blocks::{Pages, Pair};
 impl Engine {
     /// See [`Store::commit`](crate::Store::commit).
     pub(super) fn commit(&self, commit: &Commit) -> Result<Committed, Fault> {
-        let known = self.read(|disk| maps::applied().get(&disk, commit.id.as_bytes()))?;
-        if known.is_some() {
-            return self.committed_before(commit.id);
+        if let Some(outgoing) = self.applied(commit.id)? {
+            return Ok(Committed::Before(outgoing));
         }
         let held = commit.changes.iter().filter_map(|change| match change {
             StoreChange::Hold { file, .. } => Some(file),
@@ -34,7 +33,7 @@ impl Engine {
                 Ok(Committed::Now)
             }
             // Another thread was faster with the same batch, and the files are its own.
-            Ok(None) => self.committed_before(commit.id),
+            Ok(None) => self.left_of(commit.id).map(Committed::Before),
             Err(error) => {
                 if !matches!(error, Fault::Broken(_)) {
                     self.files.forget(&records);
@@ -44,11 +43,18 @@ impl Engine {
         }
     }
 
-    fn committed_before(&self, id: EntryId) -> Result<Committed, Fault> {
+    /// See [`Store::applied`](crate::Store::applied).
+    pub(super) fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Fault> {
+        let known = self.read(|disk| maps::applied().get(&disk, id.as_bytes()))?;
+        known.map(|_| self.left_of(id)).transpose()
+    }
+
+    /// What is still in the outbox of a batch that is applied.
+    fn left_of(&self, id: EntryId) -> Result<Vec<MessageFile>, Fault> {
         // By another thread, it may be; then it counts only when it is durable.
         self.wait_all_durable()?;
         let records = self.read(|disk| outbox_of(&disk, id.as_bytes()))?;
-        Ok(Committed::Before(self.outgoing(&records)?.unwrap_or_default()))
+        Ok(self.outgoing(&records)?.unwrap_or_default())
     }
 
     /// See [`Store::outbox_done`](crate::Store::outbox_done).

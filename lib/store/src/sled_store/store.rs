@@ -206,6 +206,10 @@ impl Store for SledStore {
         })
     }
 
+    fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Unavailable> {
+        self.with(|engine| engine.applied(id)).map_err(unavailable)
+    }
+
     fn outbox_done(&self, id: EntryId) -> Result<(), Unavailable> {
         self.with(|engine| engine.outbox_done(id)).map_err(unavailable)
     }
