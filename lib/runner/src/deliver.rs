@@ -9,6 +9,7 @@ use listmill_queue_format::{Entry, Outcome, Queue, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::panics::guarded;
+use crate::shell::line;
 use crate::{Carried, Runner, Shell};
 
 /// The runner of the stage that delivers.
@@ -27,6 +28,9 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
     }
 
     fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
+        let _line = line(&claimed.entry, S::READS).entered();
+        // Whatever the other runners of this process work with: outbound asks no store, and waits for none.
+        let shell = &Shell { store: None, ..shell.clone() };
         let Claimed { entry, claim } = claimed;
         if self.deliverer.ledger().was_finished(entry.id) {
             // Written again by an upstream runner that was killed after it had written it once.
@@ -34,7 +38,7 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
                 .carry_settled::<S>(&entry, claim, "discard: delivered already, under the same id", |_| Vec::new());
         }
         let Some(plan) = self.plan(&entry) else {
-            return shell.carry(&self.stage, Claimed { entry, claim });
+            return shell.carry_in_line(&self.stage, Claimed { entry, claim });
         };
         let outcomes = self.runtime.block_on(self.deliverer.deliver(&entry, &plan));
         let outcomes = match outcomes {
@@ -44,6 +48,11 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         };
         let id = entry.id;
         let told = summary(&outcomes);
+        if !outcomes.is_empty() && outcomes.iter().all(|(_, outcome)| outcome.code == 0) {
+            // No reply to anybody: that is not about the recipients.
+            tracing::warn!(runner = %S::READS, entry = %id, "the smarthost is not to be had: {told}");
+            shell.health.error(S::READS, &told);
+        }
         let carried = shell.carry_settled::<S>(&entry, claim, &told, |cx| self.stage.settle(&entry, &outcomes, cx));
         if carried == Carried::Done {
             self.deliverer.ledger().finish(id);

@@ -9,18 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use listmill_core::{
-    Commit, CommitError, Committed, Context, Disposition, MessageFile, NoStore, Stage, StoreView, Unavailable,
+    Commit, CommitError, Committed, Context, Disposition, MessageFile, NoStore, Refusal, Stage, StoreView, Unavailable,
 };
 use listmill_mail::message::Message;
 use listmill_queue::{Claim, Claimed, QueueBackend, QueueError, ShuntReason};
-use listmill_queue_format::{DecodeError, Entry, EntryId, Queue, Timestamp, decode, encode};
+use listmill_queue_format::{DecodeError, EncodeError, Entry, EntryId, Queue, Timestamp, decode, encode};
 use listmill_store::Store;
+use tracing::Span;
 
 use crate::health::Health;
 use crate::panics::{Panic, guarded};
 use crate::work::{Decider, End, Work, note_hop};
 
-/// How often a refused commit is decided again before the entry is set aside: each round means that somebody else changed the same thing.
+/// How often a refused commit is decided again before the entry is set aside. Each round means that somebody else changed the same thing;
+/// so many of them, that the stage does not look at what it changes.
 const ROUNDS: u32 = 8;
 
 /// What the shell works with: the queues, the store, and who it is.
@@ -55,6 +57,12 @@ enum Setback {
     Fault(Panic),
 }
 
+impl Setback {
+    fn fault(reason: String) -> Self {
+        Setback::Fault(Panic { reason, trace: String::new() })
+    }
+}
+
 impl From<Unavailable> for Setback {
     fn from(error: Unavailable) -> Self {
         Setback::Wait(error.to_string())
@@ -62,14 +70,21 @@ impl From<Unavailable> for Setback {
 }
 
 impl From<QueueError> for Setback {
+    /// What fails each time again must not stand in front of its queue for ever.
     fn from(error: QueueError) -> Self {
-        Setback::Wait(error.to_string())
+        if error.is_temporary() { Setback::Wait(error.to_string()) } else { Setback::fault(error.to_string()) }
     }
 }
 
 impl Shell {
     /// Lets `stage` decide about a claimed entry, and carries it out.
     pub fn carry<S: Stage>(&self, stage: &S, claimed: Claimed) -> Carried {
+        let _line = line(&claimed.entry, S::READS).entered();
+        self.carry_in_line(stage, claimed)
+    }
+
+    /// The same for a caller that has entered the entry's [`line`].
+    pub(crate) fn carry_in_line<S: Stage>(&self, stage: &S, claimed: Claimed) -> Carried {
         let Claimed { entry, claim } = claimed;
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
         let decided = self
@@ -86,7 +101,7 @@ impl Shell {
         settle: impl Fn(Context) -> Vec<Disposition>,
     ) -> Carried {
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
-        let decided = self.decide_and_commit(entry, by, |_, cx| Ok(Work::after(told, entry, settle(cx), by, cx)));
+        let decided = self.decide_and_commit(entry, by, |_, cx| Ok(Work::settled(told, entry, settle(cx), by, cx)));
         self.end(entry, claim, by, decided)
     }
 
@@ -96,6 +111,7 @@ impl Shell {
         by: Decider<'_>,
         decide: impl Fn(&dyn StoreView, Context) -> Result<Work, Unavailable>,
     ) -> Result<Work, Setback> {
+        let mut refused = String::new();
         for _ in 0..ROUNDS {
             let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
             let decided = guarded(|| match &self.store {
@@ -103,20 +119,48 @@ impl Shell {
                 None => decide(&NoStore, cx),
             });
             let mut work = decided.map_err(Setback::Fault)??;
-            if !matches!(work.end, End::Shunt(_)) && !self.commit(entry, by, cx, &mut work)? {
-                continue;
+            match self.commit(entry, by, cx, &mut work)? {
+                None => return Ok(work),
+                Some(refusal) => refused = refusal.to_string(),
             }
-            return Ok(work);
+            tracing::debug!("the store changed meanwhile, deciding again: {refused}");
         }
-        Err(Setback::Wait(format!("the store changed under {ROUNDS} decisions in a row")))
+        Err(Setback::fault(format!("the store refused {ROUNDS} decisions in a row; the last: {refused}")))
     }
 
-    /// Steps 3 to 5. False when a precondition failed: decide again.
-    fn commit(&self, entry: &Entry, by: Decider<'_>, cx: Context, work: &mut Work) -> Result<bool, Setback> {
-        if work.changes.is_empty() {
-            self.queues.put(&work.outgoing)?;
-            return Ok(true);
+    /// Steps 3 to 5; the refusal when a precondition failed.
+    fn commit(&self, entry: &Entry, by: Decider<'_>, cx: Context, work: &mut Work) -> Result<Option<Refusal>, Setback> {
+        let applied = match &self.store {
+            // Is there nothing to change because the entry has been carried out before? Then this decision comes too late.
+            Some(store) if work.changes.is_empty() => store.applied(entry.id)?.map(Committed::Before),
+            _ if work.changes.is_empty() => None,
+            _ => match self.apply(entry, by, cx, work)? {
+                Ok(committed) => Some(committed),
+                Err(refusal) => return Ok(Some(refusal)),
+            },
+        };
+        if let Some(Committed::Before(files)) = &applied {
+            let left = entries(files)
+                .map_err(|error| Setback::fault(format!("the outbox holds what is no entry: {error}")))?;
+            *work = Work::left(left);
         }
+        if !work.outgoing.is_empty() {
+            self.queues.put(&work.outgoing)?;
+            if let (Some(_), Some(store)) = (applied, &self.store) {
+                store.outbox_done(entry.id)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Step 3.
+    fn apply(
+        &self,
+        entry: &Entry,
+        by: Decider<'_>,
+        cx: Context,
+        work: &mut Work,
+    ) -> Result<Result<Committed, Refusal>, Setback> {
         let store = self.store.as_ref().ok_or_else(|| Setback::Wait("this host has no store".to_owned()))?;
         let files = work.outgoing.iter().map(|entry| encode(entry).map(MessageFile)).collect::<Result<_, _>>();
         let commit = Commit {
@@ -125,31 +169,17 @@ impl Shell {
             by: by.stage.name().to_owned(),
             why: work.summary.clone(),
             changes: std::mem::take(&mut work.changes),
-            outgoing: files.map_err(|error| Setback::Wait(error.to_string()))?,
+            outgoing: files.map_err(|error: EncodeError| Setback::fault(error.to_string()))?,
         };
         match store.commit(&commit) {
-            Ok(Committed::Now) => {}
-            Ok(Committed::Before(files)) => {
-                let kept = entries(&files)
-                    .map_err(|error| Setback::Wait(format!("the outbox holds what is no entry: {error}")));
-                work.outgoing = kept?;
-            }
-            Err(CommitError::Refused(refusal)) => {
-                tracing::debug!(entry = %entry.id, %refusal, "the store changed meanwhile: deciding again");
-                return Ok(false);
-            }
-            Err(CommitError::Unavailable(reason)) => return Err(Setback::Wait(reason)),
+            Ok(committed) => Ok(Ok(committed)),
+            Err(CommitError::Refused(refusal)) => Ok(Err(refusal)),
+            Err(CommitError::Unavailable(reason)) => Err(Setback::Wait(reason)),
         }
-        self.queues.put(&work.outgoing)?;
-        store.outbox_done(entry.id)?;
-        Ok(true)
     }
 
     /// Step 6, and the log line.
     fn end(&self, entry: &Entry, claim: Claim, by: Decider<'_>, decided: Result<Work, Setback>) -> Carried {
-        let message_id = Message::parse(&entry.message).message_id();
-        let line = tracing::info_span!("entry", runner = %by.stage, entry = %entry.id, message_id = %message_id, list = entry.list.as_deref().unwrap_or(""));
-        let _line = line.enter();
         let carried = match decided {
             Ok(Work { end: End::Release, summary, .. }) => {
                 tracing::info!("{summary}");
@@ -215,7 +245,10 @@ impl Shell {
     }
 
     /// Sends those records of the outbox that are in `seen`, and says which others there are.
-    pub(crate) fn sweep(&self, seen: &HashSet<EntryId>) -> Result<HashSet<EntryId>, String> {
+    ///
+    /// # Errors
+    /// The store or a queue is not to be had now.
+    pub fn sweep(&self, seen: &HashSet<EntryId>) -> Result<HashSet<EntryId>, String> {
         let Some(store) = &self.store else { return Ok(HashSet::new()) };
         let mut waiting = HashSet::new();
         for (id, files) in store.outbox(100).map_err(|error| error.to_string())? {
@@ -239,6 +272,14 @@ impl Shell {
     pub(crate) fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError> {
         self.queues.claim(queue, wait)
     }
+}
+
+/// What each log line about an entry says of it. Of the highest level, so that a filter of lines does not take it from those that stay.
+pub(crate) fn line(entry: &Entry, stage: Queue) -> Span {
+    // Whatever is wrong with the message is for the stage to stumble over, where it is caught.
+    let message_id = guarded(|| Message::parse(&entry.message).message_id()).unwrap_or_default();
+    let list = entry.list.as_deref().unwrap_or_default();
+    tracing::error_span!("entry", runner = %stage, entry = %entry.id, message_id, list)
 }
 
 fn entries(files: &[MessageFile]) -> Result<Vec<Entry>, DecodeError> {

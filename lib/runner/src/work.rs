@@ -36,23 +36,51 @@ impl Work {
             let end = End::Shunt("the stage decided nothing".to_owned());
             return Work { changes: Vec::new(), outgoing: Vec::new(), end, summary: String::new() };
         }
-        Work::after("", entry, dispositions, by, cx)
+        Work::summed_up("", entry, dispositions, by, cx)
     }
 
-    /// The same after something was done already, which `summary` tells: nothing more may have to be decided.
-    pub(crate) fn after(
-        summary: &str,
+    /// The same after a delivery, which `told` tells of: nothing more may have to be decided.
+    pub(crate) fn settled(
+        told: &str,
         entry: &Entry,
         dispositions: Vec<Disposition>,
         by: Decider<'_>,
         cx: Context,
     ) -> Work {
+        let mut work = Work::summed_up(told, entry, dispositions, by, cx);
+        if matches!(work.end, End::Defer(..)) {
+            work.shunt("a delivery that is over cannot be deferred: those who wait are forwarded".to_owned());
+        }
+        work
+    }
+
+    /// What an entry that was carried out once has left to be sent.
+    pub(crate) fn left(outgoing: Vec<Entry>) -> Work {
+        let summary = "carried out before, and ended only now".to_owned();
+        Work { changes: Vec::new(), outgoing, end: End::Release, summary }
+    }
+
+    fn summed_up(summary: &str, entry: &Entry, dispositions: Vec<Disposition>, by: Decider<'_>, cx: Context) -> Work {
         let summary = summary.to_owned();
         let mut work = Work { changes: Vec::new(), outgoing: Vec::new(), end: End::Release, summary };
         for disposition in dispositions {
             work.add(entry, disposition, by, cx);
+            if matches!(work.end, End::Shunt(_)) {
+                return work;
+            }
+        }
+        // An id is applied once: what the entry wants to change when it comes back would be taken for a repeat.
+        if matches!(work.end, End::Defer(..)) && !work.changes.is_empty() {
+            work.shunt("the stage changes the store and defers the entry, which is one too many".to_owned());
         }
         work
+    }
+
+    /// Nothing of what was decided happens.
+    fn shunt(&mut self, why: String) {
+        self.changes.clear();
+        self.outgoing.clear();
+        self.end = End::Shunt(why);
     }
 
     fn add(&mut self, entry: &Entry, disposition: Disposition, by: Decider<'_>, cx: Context) {
@@ -64,7 +92,7 @@ impl Work {
                 self.say(&format!("hold: {}", rules.join(", ")));
                 match encode(entry) {
                     Ok(file) => self.changes.push(StoreChange::Hold { post, file: MessageFile(file) }),
-                    Err(error) => self.end = End::Shunt(format!("the entry cannot be held: {error}")),
+                    Err(error) => self.shunt(format!("the entry cannot be held: {error}")),
                 }
             }
             Disposition::Reject { reason, notice } => {
@@ -82,17 +110,16 @@ impl Work {
                 self.say(&format!("defer until {until}: {reason}"));
                 self.end = End::Defer(until, reason);
             }
-            Disposition::Shunt { reason } => self.end = End::Shunt(reason),
+            Disposition::Shunt { reason } => self.shunt(reason),
             Disposition::Deliver(_) => {
-                self.end = End::Shunt("a delivery plan came from a stage that does not deliver".to_owned());
+                self.shunt("a delivery plan came from a stage that does not deliver".to_owned());
             }
         }
     }
 
     fn send(&mut self, mut entry: Entry, disposition: &str, reason: &str, by: Decider<'_>, cx: Context) {
         if !by.writes.contains(&entry.queue) {
-            self.end = End::Shunt(format!("{} may not write to {}", by.stage, entry.queue));
-            return;
+            return self.shunt(format!("{} may not write to {}", by.stage, entry.queue));
         }
         self.say(&format!("{disposition} to {}: {reason}", entry.queue));
         note_hop(&mut entry, by, disposition, reason, cx.now);

@@ -9,6 +9,8 @@ use listmill_core::Stage;
 use listmill_queue::Claimed;
 use listmill_queue_format::{EntryId, Queue};
 
+use crate::panics::guarded;
+use crate::shell::line;
 use crate::{Carried, Shell, Stop};
 
 /// How long a worker waits for work before it looks around; new work wakes it at once.
@@ -65,7 +67,7 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
     while !stop.is_stopped() {
         let carried = match shell.claim(runner.queue(), LOOK_AROUND) {
             Ok(None) => continue,
-            Ok(Some(claimed)) => runner.carry(shell, claimed),
+            Ok(Some(claimed)) => carry(runner, shell, claimed),
             Err(error) => {
                 tracing::error!(runner = %runner.queue(), "the queue cannot be read: {error}");
                 shell.health.error(runner.queue(), &error.to_string());
@@ -80,6 +82,18 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
             }
         }
     }
+}
+
+/// A panic outside of a stage (of those the shell knows better what to do) drops the claim, as a kill would. The thread lives on.
+fn carry(runner: &dyn Runner, shell: &Shell, claimed: Claimed) -> Carried {
+    let queue = runner.queue();
+    let line = line(&claimed.entry, queue);
+    guarded(|| runner.carry(shell, claimed)).unwrap_or_else(|panic| {
+        let _line = line.entered();
+        tracing::error!("dropped, and taken up again: {}\n{}", panic.reason, panic.trace);
+        shell.health.error(queue, &panic.reason);
+        Carried::GivenBack(panic.reason)
+    })
 }
 
 /// Sends, now and then, what an administration command that died left in the outbox. A record is left alone until it was seen
