@@ -203,7 +203,7 @@ impl Session {
         };
         if reply.code() != 250 {
             let client = &self.client.address;
-            tracing::info!(client, envelope_recipient = ?address, %reply, "a recipient was refused");
+            tracing::info!(client, envelope_recipient = address.as_deref().unwrap_or_default(), %reply, "a recipient was refused");
         }
         self.wire.say(&reply);
         Ok(())
@@ -304,7 +304,7 @@ async fn max_size(service: &Service, address: &str) -> Result<u64, Reply> {
         Some(Verdict::Unknown) => Err(Reply::unknown_recipient()),
         Some(Verdict::Invalid(reason)) => Err(Reply::new(553, "5.1.3", &reason)),
         Some(Verdict::Unavailable(reason)) => {
-            tracing::warn!(envelope_recipient = ?address, reason, "whether it exists cannot be said now");
+            tracing::warn!(envelope_recipient = address, reason, "whether it exists cannot be said now");
             Err(Reply::unavailable())
         }
         None => Err(Reply::unavailable()),

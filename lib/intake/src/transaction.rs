@@ -134,8 +134,8 @@ impl Transaction {
         for (recipient, reply) in self.recipients.iter().zip(outcomes) {
             tracing::info!(
                 client = client.address,
-                envelope_sender = ?self.mail.sender,
-                envelope_recipient = ?recipient.address,
+                envelope_sender = self.mail.sender.as_str(),
+                envelope_recipient = recipient.address.as_str(),
                 %reply,
                 "a message came in"
             );

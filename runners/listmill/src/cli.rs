@@ -320,7 +320,7 @@ pub(crate) enum QueueCommand {
         #[command(flatten)]
         json: Json,
     },
-    /// The entries of one queue, or one entry: what it is and, when it was set aside, why
+    /// The entries of one queue, or one entry: what it is, for whom, what has happened to it and why
     Show {
         /// A queue's name or an entry's id
         what: String,
@@ -330,13 +330,16 @@ pub(crate) enum QueueCommand {
         #[command(flatten)]
         json: Json,
     },
-    /// Print line 1 of an entry, or its message
+    /// Print line 1 of an entry, its message, or its distribution list
     Cat {
         /// Which
         entry: EntryId,
         /// The message, byte for byte
-        #[arg(long)]
+        #[arg(long, conflicts_with = "recipients")]
         message: bool,
+        /// The distribution list: a JSON object a line, with what the next host said last
+        #[arg(long)]
+        recipients: bool,
     },
     /// Make shunted or deferred entries claimable now
     Retry {

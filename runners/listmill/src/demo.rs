@@ -73,7 +73,7 @@ fn story(site: &Site, dir: &Path, serving: &Serving) -> Outcome {
     list::create(&office, dev.clone(), vec![address("olivia@example.org")?], description)?;
     let members = ["alice@example.net", "bob@example.net", "carol@example.com"];
     let members = members.into_iter().map(address).collect::<Outcome<Vec<_>>>()?;
-    member::add(&office, &dev, members, "", &[])?;
+    office.commit("demo", member::additions(&office, &dev, members, "", &[])?)?;
     line(format!("   {dev}, owner olivia@example.org, members alice, bob, carol"))?;
 
     line("\n2. A member's post: what would happen (listmill explain), and then LMTP\n")?;
@@ -97,7 +97,7 @@ fn story(site: &Site, dir: &Path, serving: &Serving) -> Outcome {
     ))?;
 
     line("\n5. ... until somebody lets it through (listmill held accept)\n")?;
-    held::accept(&office, &dev, post.id)?;
+    held::accept(&office, &dev, &[post.id])?;
     copies(dir, 6)
 }
 

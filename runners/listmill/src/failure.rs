@@ -48,6 +48,13 @@ impl Failure {
         Failure { code: 78, sentence: sentence.to_string() }
     }
 
+    /// The same, and what else is to be known.
+    #[must_use]
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.sentence.push_str(more);
+        self
+    }
+
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         self.code

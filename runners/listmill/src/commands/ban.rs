@@ -13,7 +13,9 @@ pub(crate) fn run(office: &Office, command: Ban) -> Outcome {
         Ban::Add { pattern, list, reason } => {
             let scope = scope(office, list)?;
             let ban = Record { scope, pattern, reason, since: Timestamp::now() };
-            office.commit("ban add", vec![StoreChange::Ban(ban)])
+            let told = format!("{} is banned on {}", ban.pattern, ban.scope);
+            office.commit("ban add", vec![StoreChange::Ban(ban)])?;
+            output::line(told)
         }
         Ban::Ls { list, json } => {
             let bans = office.store.bans(&scope(office, list)?)?;

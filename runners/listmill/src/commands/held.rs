@@ -13,12 +13,9 @@ pub(crate) fn run(office: &Office, command: Held) -> Outcome {
     match command {
         Held::Ls { list, json } => ls(office, list, json),
         Held::Show { list, id, message, json } => show(office, &list, id, message, json),
-        Held::Accept { list, id } => id.into_iter().try_for_each(|id| accept(office, &list, id)),
-        Held::Reject { list, id, reason } => id.into_iter().try_for_each(|id| reject(office, &list, id, &reason)),
-        Held::Discard { list, id } => {
-            let gone = |id| StoreChange::Unhold { list: list.clone(), id, decision: "discard".to_owned() };
-            office.commit("held discard", id.into_iter().map(gone).collect())
-        }
+        Held::Accept { list, id } => accept(office, &list, &id),
+        Held::Reject { list, id, reason } => reject(office, &list, &id, &reason),
+        Held::Discard { list, id } => decide(office, &list, &id, "discard", &[]),
     }
 }
 
@@ -83,28 +80,38 @@ fn held(office: &Office, list: &ListAddress, id: HeldId) -> Outcome<(HeldPost, E
     Ok((post, entry))
 }
 
-/// Lets a post through to the list.
-pub(crate) fn accept(office: &Office, list: &ListAddress, id: HeldId) -> Outcome {
-    let (_, entry) = held(office, list, id)?;
-    let mut entry = entry.derive("held", 0, Queue::Pending);
-    let now = Timestamp::now();
-    entry.facts.approved = Some(Approval { by: "operator".to_owned(), at: now, other: Map::new() });
-    decide(office, list, id, "accept", &[entry])
+/// Lets posts through to the list: all of them, or none.
+pub(crate) fn accept(office: &Office, list: &ListAddress, ids: &[HeldId]) -> Outcome {
+    let approval = Approval { by: "operator".to_owned(), at: Timestamp::now(), other: Map::new() };
+    let approved = ids.iter().map(|id| {
+        let mut entry = held(office, list, *id)?.1.derive("held", 0, Queue::Pending);
+        entry.facts.approved = Some(approval.clone());
+        Ok(entry)
+    });
+    decide(office, list, ids, "accept", &approved.collect::<Outcome<Vec<_>>>()?)
 }
 
-fn reject(office: &Office, list: &ListAddress, id: HeldId, reason: &str) -> Outcome {
-    let (_, entry) = held(office, list, id)?;
+fn reject(office: &Office, list: &ListAddress, ids: &[HeldId], reason: &str) -> Outcome {
     let record = office.list(list)?;
-    let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
-    let notice = wiring::moderation().rejection(&entry, &record, reason, cx);
-    decide(office, list, id, "reject", notice.as_ref().map_or(&[], std::slice::from_ref))?;
-    match notice {
-        Ok(_) => Ok(()),
-        Err(why) => output::line(format!("post {id} is rejected; its author is not told: {why}")),
+    let (mut notices, mut untold) = (Vec::new(), Vec::new());
+    for id in ids {
+        let (_, entry) = held(office, list, *id)?;
+        let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
+        match wiring::moderation().rejection(&entry, &record, reason, cx) {
+            Ok(notice) => notices.push(notice),
+            Err(why) => untold.push(format!("the author of post {id} is not told: {why}")),
+        }
     }
+    decide(office, list, ids, "reject", &notices)?;
+    untold.iter().try_for_each(output::line)
 }
 
-fn decide(office: &Office, list: &ListAddress, id: HeldId, decision: &str, outgoing: &[Entry]) -> Outcome {
-    let gone = StoreChange::Unhold { list: list.clone(), id, decision: decision.to_owned() };
-    office.commit_and_send(&format!("held {decision}"), vec![gone], outgoing)
+fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], decision: &str, outgoing: &[Entry]) -> Outcome {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    let gone = |id: &HeldId| StoreChange::Unhold { list: list.clone(), id: *id, decision: decision.to_owned() };
+    office.commit_and_send(&format!("held {decision}"), ids.iter().map(gone).collect(), outgoing)?;
+    let numbers: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    output::line(format!("{list}: post {}: {decision}", numbers.join(", ")))
 }

@@ -14,11 +14,18 @@ use crate::output;
 
 pub(crate) fn run(office: &Office, command: List) -> Outcome {
     match command {
-        List::Create { list, owner, set } => create(office, list, owner, set.into_iter().collect()),
+        List::Create { list, owner, set } => {
+            create(office, list.clone(), owner, set.into_iter().collect())?;
+            output::line(format!("{list} created; `listmill member add` or `import` puts people on it"))
+        }
         List::Ls { json } => ls(office, json),
         List::Show { list, json } => show(office, &office.list(&list)?, json),
         List::Set { list, set, unset } => change(office, &list, set, unset),
-        List::Remove { list } => office.commit("list remove", vec![StoreChange::RemoveList { list }]),
+        List::Remove { list } => {
+            let members = office.store.member_count(&list)?;
+            office.commit("list remove", vec![StoreChange::RemoveList { list: list.clone() }])?;
+            output::line(format!("{list} removed, with its {members} members and its held posts"))
+        }
     }
 }
 
@@ -113,5 +120,8 @@ fn change(office: &Office, list: &ListAddress, set: Vec<(String, String)>, unset
     }
     let set = set.into_iter().map(|(key, value)| StoreChange::Set { list: list.clone(), key, value: Some(value) });
     let unset = unset.into_iter().map(|key| StoreChange::Set { list: list.clone(), key, value: None });
-    office.commit("list set", set.chain(unset).collect())
+    let changes: Vec<_> = set.chain(unset).collect();
+    let told: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    office.commit("list set", changes)?;
+    told.iter().try_for_each(output::line)
 }

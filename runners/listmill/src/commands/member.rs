@@ -20,25 +20,47 @@ const TOLD: usize = 50;
 
 pub(crate) fn run(office: &Office, command: Member) -> Outcome {
     match command {
-        Member::Add { list, address, name, role } => add(office, &list, address, &name, &role),
+        Member::Add { list, address, name, role } => {
+            let changes = additions(office, &list, address, &name, &role)?;
+            told(office, "member add", changes)
+        }
         Member::Ls { list, role, json } => ls(office, &list, role, json),
         Member::Show { list, address, json } => show(office, &list, &address, json),
         Member::Set { list, address, set } => change(office, &list, &address, set),
         Member::Remove { list, address } => {
             let gone = address.into_iter().map(|address| StoreChange::RemoveMember { list: list.clone(), address });
-            office.commit("member remove", gone.collect())
+            told(office, "member remove", gone.collect())
         }
         Member::Import { list, file } => import(office, &list, &file),
         Member::Export { list } => export(office, &list),
     }
 }
 
-/// Adds people; who is there already with other roles gets these roles too.
-pub(crate) fn add(office: &Office, list: &ListAddress, addresses: Vec<Address>, name: &str, roles: &[Role]) -> Outcome {
+/// All of these changes, or none; what was done is told.
+fn told(office: &Office, why: &str, changes: Vec<StoreChange>) -> Outcome {
+    let lines: Vec<_> = changes.iter().map(ToString::to_string).collect();
+    let several = if lines.len() > 1 { "; nothing was changed" } else { "" };
+    office.commit(why, changes).map_err(|failure| failure.and(several))?;
+    lines.iter().try_for_each(|line| output::line(output::printable(line)))
+}
+
+/// What adds people; who is there already with other roles gets these roles too.
+pub(crate) fn additions(
+    office: &Office,
+    list: &ListAddress,
+    addresses: Vec<Address>,
+    name: &str,
+    roles: &[Role],
+) -> Outcome<Vec<StoreChange>> {
     let roles = if roles.is_empty() { &[Role::Member] } else { roles };
     let joined = Timestamp::now().as_second();
     let mut changes = Vec::new();
+    let mut seen: Vec<Address> = Vec::new();
     for address in addresses {
+        if seen.contains(&address) {
+            continue;
+        }
+        seen.push(address.clone());
         let with_roles = |start: Roles| roles.iter().fold(start, |all, role| all.with(*role));
         match office.store.member(list, &address)? {
             Some(member) if with_roles(member.roles) != member.roles => {
@@ -53,7 +75,7 @@ pub(crate) fn add(office: &Office, list: &ListAddress, addresses: Vec<Address>, 
             }
         }
     }
-    office.commit("member add", changes)
+    Ok(changes)
 }
 
 /// Every person on a list, page by page.
@@ -126,7 +148,7 @@ fn change(office: &Office, list: &ListAddress, address: &Address, set: Vec<Membe
             MemberSetting::Language(language) => member.language = language,
         }
     }
-    office.commit("member set", vec![StoreChange::UpdateMember { list: list.clone(), member }])
+    told(office, "member set", vec![StoreChange::UpdateMember { list: list.clone(), member }])
 }
 
 fn import(office: &Office, list: &ListAddress, file: &str) -> Outcome {

@@ -20,7 +20,7 @@ pub(crate) fn run(site: &Site, command: QueueCommand) -> Outcome {
                 Err(Failure::usage(format!("{what:?} is neither a queue nor an entry's id: see `listmill queue ls`")))
             }
         },
-        QueueCommand::Cat { entry, message } => cat(&found(queues, entry)?, message),
+        QueueCommand::Cat { entry, message, recipients } => cat(&found(queues, entry)?, message, recipients),
         QueueCommand::Retry { entry } => each(&entry, |id| queues.retry(id), "is neither shunted nor deferred"),
         QueueCommand::Remove { entry } => {
             each(&entry, |id| queues.remove(id), "is not there, or a runner has it in hand")
@@ -29,6 +29,9 @@ pub(crate) fn run(site: &Site, command: QueueCommand) -> Outcome {
         QueueCommand::Resume { queue } => Ok(queues.set_paused(queue, false)?),
     }
 }
+
+/// Recipients that `queue show` lists before it says how to see the rest.
+const SHOWN: usize = 20;
 
 /// The figures of every queue.
 pub(crate) fn figures(queues: &dyn QueueBackend) -> Outcome<Vec<QueueStatus>> {
@@ -82,7 +85,7 @@ fn listed_object(state: State, listed: &Listed) -> Value {
         "entry": entry.map(|entry| entry.id), "state": state, "name": listed.name, "bytes": listed.bytes, "at": listed.at,
         "list": entry.and_then(|entry| entry.list.as_deref()), "sender": entry.map(|entry| &entry.envelope.sender),
         "arrived": entry.map(|entry| entry.arrived), "attempts": entry.map(|entry| entry.attempts),
-        "not_before": entry.and_then(|entry| entry.not_before), "why": listed.why,
+        "not_before": entry.and_then(|entry| entry.not_before), "why": why(listed),
     })
 }
 
@@ -97,8 +100,14 @@ fn listed_row(state: State, listed: &Listed) -> Vec<String> {
         of(|entry| format!("<{}>", entry.envelope.sender)),
         output::octets(listed.bytes),
         of(|entry| entry.attempts.to_string()),
-        listed.why.clone().unwrap_or_default(),
+        why(listed).unwrap_or_default(),
     ]
+}
+
+/// Why it was set aside or put off; else what brought it here.
+fn why(listed: &Listed) -> Option<String> {
+    let hop = listed.entry.as_deref().and_then(|entry| entry.trace.last());
+    listed.why.clone().or_else(|| hop.map(|hop| hop.reason.clone()))
 }
 
 fn seconds(at: Timestamp) -> String {
@@ -112,12 +121,13 @@ fn found(queues: &dyn QueueBackend, id: EntryId) -> Outcome<Found> {
 }
 
 fn entry(found: &Found, json: Json) -> Outcome {
-    let entry = decode_head(&found.bytes).map_err(Failure::data)?;
+    // A corrupt file may still have a first line.
+    let entry = decode(&found.bytes).or_else(|_| decode_head(&found.bytes)).map_err(Failure::data)?;
     if json.on {
         return output::json(&json!({
             "entry": entry.id, "queue": found.queue, "state": found.state, "list": entry.list, "arrived": entry.arrived,
             "attempts": entry.attempts, "not_before": entry.not_before, "envelope": entry.envelope, "facts": entry.facts,
-            "trace": entry.trace, "why": found.why,
+            "trace": entry.trace, "why": found.why, "recipients": entry.recipients,
         }));
     }
     output::line(format!("{} is {} in {}", entry.id, found.state, found.queue))?;
@@ -137,6 +147,10 @@ fn entry(found: &Found, json: Json) -> Outcome {
             output::printable(&hop.reason)
         ))?;
     }
+    if let Some(at) = entry.not_before {
+        output::line(format!("next attempt (number {}) at {}", entry.attempts + 1, seconds(at)))?;
+    }
+    recipients(&entry)?;
     if let Some(why) = &found.why {
         output::line(format!("set aside by {} at {}: {}", why.stage, seconds(why.at), output::printable(&why.reason)))?;
         output::line(&why.trace)?;
@@ -144,7 +158,32 @@ fn entry(found: &Found, json: Json) -> Outcome {
     Ok(())
 }
 
-fn cat(found: &Found, message: bool) -> Outcome {
+/// The distribution list, and what the next host said last.
+fn recipients(entry: &Entry) -> Outcome {
+    if entry.recipients.is_empty() {
+        return Ok(());
+    }
+    output::line(format!("{} recipients", entry.recipients.len()))?;
+    for recipient in entry.recipients.iter().take(SHOWN) {
+        let said = recipient.outcome.as_ref().map_or_else(String::new, |last| {
+            format!(": {} {} {}", last.code, last.status, output::printable(&last.text))
+        });
+        output::line(format!("  <{}>{said}", output::printable(&recipient.address)))?;
+    }
+    if entry.recipients.len() > SHOWN {
+        output::line(format!("  ... all of them: `listmill queue cat {} --recipients`", entry.id))?;
+    }
+    Ok(())
+}
+
+fn cat(found: &Found, message: bool, recipients: bool) -> Outcome {
+    if recipients {
+        let entry = decode(&found.bytes).map_err(Failure::data)?;
+        return entry
+            .recipients
+            .iter()
+            .try_for_each(|recipient| output::line(serde_json::to_string(recipient).map_err(Failure::data)?));
+    }
     if message {
         return output::bytes(&decode(&found.bytes).map_err(Failure::data)?.message);
     }
