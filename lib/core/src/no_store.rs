@@ -9,8 +9,15 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoStore;
 
+impl NoStore {
+    /// The answer to everything.
+    pub fn unavailable(self) -> Unavailable {
+        Unavailable { reason: "this process works without a store".to_owned() }
+    }
+}
+
 fn none<T>() -> Result<T, Unavailable> {
-    Err(Unavailable { reason: "this runner was started without a store".to_owned() })
+    Err(NoStore.unavailable())
 }
 
 impl StoreView for NoStore {

@@ -1,6 +1,6 @@
 //! What every store can do.
 
-use listmill_core::{Commit, CommitError, Committed, MessageFile, StoreView, Unavailable};
+use listmill_core::{Commit, CommitError, Committed, MessageFile, NoStore, StoreView, Unavailable};
 use listmill_queue_format::EntryId;
 use serde::{Deserialize, Serialize};
 
@@ -62,4 +62,27 @@ pub struct StoreFigures {
     pub disk_bytes: u64,
     /// Octets of memory that the store's cache may take.
     pub cache_bytes: u64,
+}
+
+/// For a process that works without a store.
+impl Store for NoStore {
+    fn commit(&self, _: &Commit) -> Result<Committed, CommitError> {
+        Err(NoStore.unavailable().into())
+    }
+
+    fn applied(&self, _: EntryId) -> Result<Option<Vec<MessageFile>>, Unavailable> {
+        Err(NoStore.unavailable())
+    }
+
+    fn outbox_done(&self, _: EntryId) -> Result<(), Unavailable> {
+        Err(NoStore.unavailable())
+    }
+
+    fn outbox(&self, _: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
+        Err(NoStore.unavailable())
+    }
+
+    fn figures(&self) -> Result<StoreFigures, Unavailable> {
+        Err(NoStore.unavailable())
+    }
 }

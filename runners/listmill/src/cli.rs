@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Run {
         /// The runners to serve: inbound, auth, moderation, pending, outbound, command [default: all]
         runners: Vec<Queue>,
-        /// Serve the runners that the site file's [hosts] places on NAME
+        /// Serve the runners that the table `hosts` of the site file places on NAME
         #[arg(long, value_name = "NAME", conflicts_with = "runners")]
         host: Option<String>,
     },

@@ -1,5 +1,6 @@
 //! The office: administration on a store that `run` may own at this moment or not, and on the queues.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ impl Office {
 
     /// Opens this site.
     pub(crate) fn of(site: Site) -> Outcome<Office> {
+        own(&site)?;
         let store = listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?.store();
         let queues = queues(&site)?;
         Ok(Office { site, store, queues })
@@ -76,8 +78,22 @@ impl Office {
     }
 }
 
+/// Refuses to work as somebody else than the site's user: what root leaves in a queue its runners cannot read.
+pub(crate) fn own(site: &Site) -> Outcome {
+    let Ok(meta) = std::fs::metadata(&site.data) else { return Ok(()) };
+    let (owner, me) = (meta.uid(), rustix::process::geteuid().as_raw());
+    if owner == me {
+        return Ok(());
+    }
+    let data = site.data.display();
+    Err(Failure::config(format!(
+        "{data} belongs to user {owner}, and this is user {me}: run listmill as the user that it belongs to"
+    )))
+}
+
 /// The queues of a site.
 pub(crate) fn queues(site: &Site) -> Outcome<Arc<dyn QueueBackend>> {
+    own(site)?;
     Ok(Arc::new(DiskQueues::open(site.spool())?))
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Roster {
     rows: Vec<Row>,
     /// Lines whose address stands on an earlier line too.
     pub(crate) repeated: usize,
+    /// Columns of a CSV file that say nothing to us.
+    pub(crate) ignored: Vec<String>,
 }
 
 /// Where a person stands in the text, and what else is said of them: rarely anything, so it lies aside.
@@ -75,6 +77,7 @@ impl Roster {
         let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).flexible(true).from_reader(text.as_bytes());
         let head = reader.headers().map_err(|error| vec![BadLine { number: 1, reason: error.to_string() }])?;
         let columns = Columns::of(head);
+        let ignored = columns.others(head);
         let (mut lines, mut rows, mut bad) = (String::new(), Vec::new(), Vec::new());
         for record in reader.records() {
             let (number, read) = match record {
@@ -86,7 +89,7 @@ impl Roster {
                 Err(reason) => bad.push(BadLine { number, reason }),
             }
         }
-        if bad.is_empty() { Ok(Roster::sorted(lines, rows)) } else { Err(bad) }
+        if bad.is_empty() { Ok(Roster { ignored, ..Roster::sorted(lines, rows) }) } else { Err(bad) }
     }
 
     fn sorted(text: String, mut rows: Vec<Row>) -> Roster {
@@ -95,7 +98,7 @@ impl Roster {
         rows.sort_by(|a, b| key(&text, a).cmp(key(&text, b)));
         rows.dedup_by(|b, a| key(&text, a).eq(key(&text, b)));
         let repeated = all - rows.len();
-        Roster { text, rows, repeated }
+        Roster { text, rows, repeated, ignored: Vec::new() }
     }
 
     /// How many people.
@@ -180,6 +183,13 @@ impl Columns {
             moderation: place(&["moderation"]),
             language: place(&["language"]),
         }
+    }
+
+    /// The other columns; `joined` is ours, and the day of the import is what counts.
+    fn others(&self, head: &csv::StringRecord) -> Vec<String> {
+        let known = [self.address, self.name, self.roles, self.delivery, self.moderation, self.language];
+        let others = head.iter().enumerate().filter(|(at, name)| !known.contains(&Some(*at)) && *name != "joined");
+        others.map(|(_, name)| name.to_owned()).collect()
     }
 
     /// One record, appended to `lines`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use listmill_core::NoStore;
 use listmill_delivery::{Deliverer, Ledger, Timeouts};
 use listmill_intake::{Limits, Server as Intake};
 use listmill_queue_format::{Queue, Timestamp};
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
+use crate::commands::init::make_private;
 use crate::failure::{Failure, Outcome};
 use crate::{office, wiring};
 
@@ -80,12 +82,19 @@ impl Serving {
     /// Starts serving these queues; returns when every socket listens.
     pub(crate) fn start(site: &Site, queues: &[Queue], runtime: &Runtime) -> Outcome<Serving> {
         remember_panics();
+        office::own(site)?;
         // A host that only delivers needs no store, and must not have one (invariant 4).
         let opened = if queues == [Queue::Outbound] {
             None
         } else {
             Some(listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?)
         };
+        if let Some(Opened::Remote(_)) = &opened {
+            tracing::warn!(
+                "another process owns the store: this one works through it, and waits whenever no such process serves; \
+                 `listmill status` shows them all"
+            );
+        }
         let shell = Shell {
             queues: office::queues(site)?,
             store: opened.as_ref().map(Opened::store),
@@ -106,7 +115,7 @@ impl Serving {
             _control: None,
         };
         serving.start_runners(site, queues, runtime)?;
-        serving.start_control(site, opened)?;
+        serving.start_control(site, opened.as_ref())?;
         tracing::info!("ready: serving {}{}", names(queues), listening(&serving.listen));
         Ok(serving)
     }
@@ -137,17 +146,23 @@ impl Serving {
         let gate = Arc::new(wiring::gate(site, self.shell.clone()));
         let limits = Limits { connections: site.max_sessions, stop: LAST_MESSAGE, ..Limits::default() };
         let _runtime = runtime.enter();
-        let intake =
-            Intake::bind(site.listen.clone(), site.host.clone(), gate, limits).map_err(Failure::unavailable)?;
+        let intake = Intake::bind(site.listen.clone(), site.host.clone(), gate, limits).map_err(|error| {
+            Failure::unavailable(error).and("; `listmill status` shows whether this site is being served already")
+        })?;
         self.listen = intake.local_addrs().iter().map(ToString::to_string).collect();
         let (sender, receiver) = watch::channel(false);
         self.intake = Some((sender, runtime.spawn(intake.run(receiver))));
         Ok(())
     }
 
-    /// The owner of the store answers for everybody; a process that borrows it has nothing to say.
-    fn start_control(&mut self, site: &Site, opened: Option<Opened>) -> Outcome {
-        let Some(Opened::Own(store)) = opened else { return Ok(()) };
+    /// The owner of the store answers for it, and every process for itself.
+    fn start_control(&mut self, site: &Site, opened: Option<&Opened>) -> Outcome {
+        let socket = match opened {
+            Some(Opened::Own(_)) => site.socket(),
+            _ => site.socket_of(std::process::id()),
+        };
+        let store = self.shell.store.clone().unwrap_or_else(|| Arc::new(NoStore));
+        make_private(&site.data).map_err(|error| Failure::io(format!("make {}", site.data.display()), &error))?;
         let (health, host, listen) = (self.shell.health.clone(), site.host.clone(), self.listen.clone());
         let since = Timestamp::now();
         let status = move || {
@@ -155,7 +170,7 @@ impl Serving {
                 "host": host, "pid": std::process::id(), "since": since, "listen": listen, "runners": health.all(),
             })
         };
-        let control = Control::bind(&site.socket(), store, Arc::new(status)).map_err(Failure::unavailable)?;
+        let control = Control::bind(&socket, store, Arc::new(status)).map_err(Failure::unavailable)?;
         self._control = Some(control);
         Ok(())
     }

@@ -117,6 +117,11 @@ impl Site {
         self.data.join("control.sock")
     }
 
+    /// The control socket of a serving process that does not own the store.
+    pub fn socket_of(&self, pid: u32) -> PathBuf {
+        self.data.join(format!("control-{pid}.sock"))
+    }
+
     /// The ledger of recipients done.
     pub fn ledger(&self) -> PathBuf {
         self.data.join("ledger")
@@ -155,7 +160,7 @@ impl Reader<'_> {
                 text.parse::<Address>().map_err(|error| error.to_string())
             })?,
             data: self.path(&raw.site.data),
-            host: if raw.site.host.is_empty() { system_host() } else { raw.site.host.clone() },
+            host: self.value("site.host", host(&raw.site.host))?,
             cascade: self.cascade(raw)?,
             queue_backend: self.queue_backend(raw)?,
             store_backend: self.store_backend(raw)?,
@@ -220,9 +225,13 @@ impl Reader<'_> {
             });
             self.value(place, checked.collect())
         };
+        let ours = self.each("site.domains", &raw.site.domains, |domain| self.domain(domain))?;
         let domains = raw.domain.iter().map(|(domain, values)| {
             let place = format!("domain.{domain:?}");
-            Ok((self.value(&place, self.domain(domain))?, layer(&place, values)?))
+            let ours = |domain: String| {
+                if ours.contains(&domain) { Ok(domain) } else { Err("[site] domains does not have it".to_owned()) }
+            };
+            Ok((self.value(&place, self.domain(domain).and_then(ours))?, layer(&place, values)?))
         });
         Ok(Cascade { site: layer("defaults", &raw.defaults)?, domains: domains.collect::<Result<_, ConfigError>>()? })
     }
@@ -263,8 +272,12 @@ fn above_zero(number: u64) -> Result<u64, String> {
     if number == 0 { Err("must be above 0".to_owned()) } else { Ok(number) }
 }
 
-/// The name that the kernel has for this host.
-fn system_host() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "localhost".to_owned() } else { name }
+/// The name of this host as it goes into greetings and Received fields; the kernel's when none is given.
+fn host(given: &str) -> Result<String, String> {
+    if given.is_empty() {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        return Ok(if name.is_empty() { "localhost".to_owned() } else { name });
+    }
+    let good = given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    if good { Ok(given.to_owned()) } else { Err(format!("{given:?} is not a host name")) }
 }

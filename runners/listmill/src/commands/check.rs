@@ -1,17 +1,23 @@
 //! `listmill check`: the site file and everything that it names.
 
+use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::{fs, io};
+use std::time::Duration;
 
 use listmill_delivery::{Deliverer, Ledger, RelayUrl, Timeouts};
 use listmill_intake::Listen;
+use listmill_queue_format::Queue;
 use listmill_runner::config::Site;
 use listmill_store::Opened;
+use rustix::fs::Access;
 
-use crate::commands::init::make_private;
 use crate::failure::{Failure, Outcome};
 use crate::{output, wiring};
+
+/// How long the smarthost may take for each answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was looked at, and what is wrong with it.
 struct Report {
@@ -36,8 +42,11 @@ pub(crate) fn run(site: &Site) -> Outcome {
     let mut report = Report { wrong: 0 };
     report.line(&format!("site file {}", site.file.display()), Ok(format!("domains {}", site.domains.join(", "))))?;
     let running = store(site, &mut report)?;
-    report.line(&format!("spool {}", site.spool().display()), writable(site.spool()))?;
-    report.line(&format!("data {}", site.data.display()), writable(&site.data))?;
+    report.line(
+        &format!("spool {}", site.spool().display()),
+        private(site.spool()).and_then(|note| queues(site).map(|()| note)),
+    )?;
+    report.line(&format!("data {}", site.data.display()), private(&site.data))?;
     for listen in &site.listen {
         report.line(&format!("listen {listen}"), listening(listen, running))?;
     }
@@ -76,15 +85,39 @@ fn store(site: &Site, report: &mut Report) -> Outcome<bool> {
     }
 }
 
-fn writable(dir: &Path) -> Result<String, String> {
-    let probe = dir.join(".check");
-    let tried = make_private(dir).and_then(|()| fs::write(&probe, b"")).and_then(|()| fs::remove_file(&probe));
-    tried.map_err(|error| format!("cannot be written: {error}"))?;
-    let mode = fs::metadata(dir).map_err(|error| error.to_string())?.permissions().mode();
-    if mode & 0o007 != 0 {
-        return Err(format!("everybody on this machine may look into it (mode {:o}): chmod o= it", mode & 0o777));
+/// A directory of ours: it can be written, or made, and is nobody else's business. Nothing is made here.
+fn private(dir: &Path) -> Result<String, String> {
+    let Ok(meta) = fs::metadata(dir) else {
+        let above = dir.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
+        writable(above)?;
+        return Ok(format!("is not there yet; will be made below {}", above.display()));
+    };
+    if !meta.is_dir() {
+        return Err("is not a directory".to_owned());
     }
-    Ok(String::new())
+    writable(dir)?;
+    match meta.permissions().mode() & 0o777 {
+        mode if mode & 0o007 != 0 => {
+            Err(format!("everybody on this machine may look into it (mode {mode:o}): chmod o= it"))
+        }
+        _ => Ok(String::new()),
+    }
+}
+
+fn writable(dir: &Path) -> Result<(), String> {
+    let access = rustix::fs::access(dir, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK);
+    access.map_err(|error| format!("{} cannot be written by this user: {error}", dir.display()))
+}
+
+/// Every directory of every queue that is there already.
+fn queues(site: &Site) -> Result<(), String> {
+    for queue in Queue::ALL {
+        let dirs = fs::read_dir(site.spool().join(queue.name())).into_iter().flatten().flatten();
+        for dir in dirs.map(|entry| entry.path()).filter(|path| path.is_dir()) {
+            writable(&dir)?;
+        }
+    }
+    Ok(())
 }
 
 fn listening(listen: &Listen, running: bool) -> Result<String, String> {
@@ -93,12 +126,15 @@ fn listening(listen: &Listen, running: bool) -> Result<String, String> {
     }
     match listen {
         Listen::Lmtp(address) | Listen::Smtp(address) => {
-            let bound: io::Result<_> = std::net::UdpSocket::bind((address.ip(), 0));
-            bound.map_err(|error| format!("{} is not an address of this host: {error}", address.ip()))?;
-            Ok(String::new())
+            TcpListener::bind(address).map_err(|error| format!("cannot be listened at: {error}"))?;
+            Ok(if address.ip().is_loopback() {
+                String::new()
+            } else {
+                "there is no access control: whoever reaches this port can write to every list".to_owned()
+            })
         }
-        Listen::LmtpUnix(path) => match path.parent().map(fs::metadata) {
-            Some(Ok(meta)) if meta.is_dir() => Ok(String::new()),
+        Listen::LmtpUnix(path) => match path.parent() {
+            Some(dir) if dir.is_dir() => writable(dir).map(|()| String::new()),
             _ => Err("its directory is not there".to_owned()),
         },
     }
@@ -106,13 +142,17 @@ fn listening(listen: &Listen, running: bool) -> Result<String, String> {
 
 fn relay(site: &Site) -> Result<String, String> {
     if let RelayUrl::Maildir(dir) = &site.relay {
+        let above = dir.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
+        writable(above)?;
         return Ok(format!("no mail leaves: copies become files in {}", dir.display()));
     }
     let runtime = wiring::runtime().map_err(|error| error.to_string())?;
-    let ledger = Ledger::open(&site.ledger()).map_err(|error| error.to_string())?;
-    let deliverer =
-        Deliverer::new(site.relay.clone(), 1, site.host.clone(), Timeouts::default(), site.ca_file.clone(), ledger)
-            .map_err(|error| error.to_string())?;
-    runtime.block_on(deliverer.check()).map_err(|error| error.to_string())?;
-    Ok("it answers".to_owned())
+    // A ledger is needed to deliver; nothing is delivered here, so it lies aside.
+    let aside = std::env::temp_dir().join(format!("listmill-check-{}", std::process::id()));
+    let ledger = Ledger::open(&aside).map_err(|error| error.to_string())?;
+    let timeouts = Timeouts { connect: PATIENCE, greeting: PATIENCE, mail: PATIENCE, ..Timeouts::default() };
+    let deliverer = Deliverer::new(site.relay.clone(), 1, site.host.clone(), timeouts, site.ca_file.clone(), ledger);
+    let checked = deliverer.and_then(|deliverer| runtime.block_on(deliverer.check()));
+    fs::remove_dir_all(&aside).map_err(|error| format!("failed to remove {}: {error}", aside.display()))?;
+    checked.map(|()| "it answers".to_owned()).map_err(|error| error.to_string())
 }

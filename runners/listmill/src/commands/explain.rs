@@ -28,7 +28,11 @@ pub(crate) struct Step {
 pub(crate) fn run(office: &Office, list: &str, from: Option<String>, json: Json) -> Outcome {
     let mut message = Vec::new();
     std::io::stdin().lock().read_to_end(&mut message).map_err(|error| Failure::io("read standard input", &error))?;
+    super::inject::check(&message)?;
     let to: Address = list.parse().map_err(Failure::usage)?;
+    if let Some(from) = from.as_deref().filter(|from| !from.is_empty()) {
+        from.parse::<Address>().map_err(Failure::usage)?;
+    }
     let steps = steps(office, &to, from, &message)?;
     if json.on { output::json(&steps) } else { print(&steps) }
 }

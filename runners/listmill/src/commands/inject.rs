@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use listmill_core::Address;
 use listmill_intake::{Answer, Reception, Replies, Verdict};
 use listmill_queue_format::{BodyKind, Client, Envelope};
 use listmill_runner::{Health, Shell};
@@ -11,6 +12,9 @@ use crate::office::Office;
 use crate::{output, wiring};
 
 pub(crate) fn run(office: &Office, to: Vec<String>, from: String) -> Outcome {
+    if !from.is_empty() {
+        from.parse::<Address>().map_err(Failure::usage)?;
+    }
     let mut message = Vec::new();
     let limit = office.site.max_message_size;
     let mut input = std::io::stdin().lock().take(limit + 1);
@@ -18,9 +22,7 @@ pub(crate) fn run(office: &Office, to: Vec<String>, from: String) -> Outcome {
     if message.len() as u64 > limit {
         return Err(Failure::data(format!("the message is larger than [inbound] max_message_size ({limit} octets)")));
     }
-    if message.is_empty() {
-        return Err(Failure::data("there is no message on standard input"));
-    }
+    check(&message)?;
     let shell = Shell {
         queues: office.queues.clone(),
         store: Some(office.store.clone()),
@@ -56,6 +58,18 @@ fn known(gate: &impl Reception, address: &str) -> Outcome {
         Verdict::Invalid(reason) => Err(Failure::usage(format!("{address:?} is not a mail address: {reason}"))),
         Verdict::Unavailable(reason) => Err(Failure::try_again(reason)),
     }
+}
+
+/// What the intake would refuse, too.
+pub(crate) fn check(message: &[u8]) -> Outcome {
+    if message.is_empty() {
+        return Err(Failure::data("there is no message on standard input"));
+    }
+    // RFC 5322 §2.3 and RFC 2045 §2.8: no message has one.
+    if message.contains(&0) {
+        return Err(Failure::data("refused: 5.6.0 the message has a NUL octet: it is no message"));
+    }
+    Ok(())
 }
 
 /// Unix programs hand in lines that end in LF; a message has CRLF (RFC 5322 §2.3).

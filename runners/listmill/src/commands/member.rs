@@ -167,6 +167,12 @@ fn import(office: &Office, list: &ListAddress, file: &str) -> Outcome {
         let more = if bad.len() > TOLD { format!(" (the first {TOLD} are told above)") } else { String::new() };
         Failure::data(format!("{} lines of {file} cannot be read{more}; nobody was imported", bad.len()))
     })?;
+    if !roster.ignored.is_empty() {
+        let columns = roster.ignored.iter().map(|name| output::printable(name)).collect::<Vec<_>>().join(", ");
+        eprintln!(
+            "listmill: columns that are not read: {columns} (address, name, roles, delivery, moderation, language are)"
+        );
+    }
     let before = office.store.member_count(list)?;
     store_all(office, list, &roster)?;
     let added = office.store.member_count(list)?.saturating_sub(before);

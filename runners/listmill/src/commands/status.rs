@@ -1,7 +1,9 @@
 //! `listmill status`: runners, queues, store, last errors.
 
+use std::fs;
+
 use listmill_runner::config::Site;
-use listmill_store::Opened;
+use listmill_store::control::RemoteStore;
 use serde_json::{Value, json};
 
 use crate::cli::Json;
@@ -11,22 +13,18 @@ use crate::{office, output};
 
 pub(crate) fn run(site: &Site, json: Json) -> Outcome {
     let queues = office::queues(site)?;
-    let opened = listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?;
-    let running = match &opened {
-        Opened::Own(_) => None,
-        Opened::Remote(remote) => Some(remote.status()?),
-    };
-    let store = opened.store().figures()?;
+    let running = serving(site);
+    let store = listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?.store().figures()?;
     let figures = queue::figures(&*queues)?;
     if json.on {
         return output::json(&json!({
             "site": site.file, "running": running, "queues": figures.iter().map(queue::object).collect::<Vec<_>>(), "store": store,
         }));
     }
-    match &running {
-        None => output::line("no runner is serving: `listmill run` starts them")?,
-        Some(status) => runners(status)?,
+    if running.is_empty() {
+        output::line("no runner is serving: `listmill run` starts them")?;
     }
+    running.iter().try_for_each(runners)?;
     output::line("")?;
     output::table(queue::HEAD, &figures.iter().map(queue::row).collect::<Vec<_>>())?;
     output::line("")?;
@@ -40,6 +38,14 @@ pub(crate) fn run(site: &Site, json: Json) -> Outcome {
         output::octets(store.disk_bytes),
         output::octets(store.cache_bytes)
     ))
+}
+
+/// What every serving process of this site says of itself. A socket that nobody answers at is what a killed one left behind.
+pub(crate) fn serving(site: &Site) -> Vec<Value> {
+    let sockets = fs::read_dir(&site.data).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut sockets: Vec<_> = sockets.filter(|path| path.extension().is_some_and(|ending| ending == "sock")).collect();
+    sockets.sort();
+    sockets.iter().filter_map(|socket| RemoteStore::connect(socket).ok()?.status().ok()).collect()
 }
 
 fn runners(status: &Value) -> Outcome {
