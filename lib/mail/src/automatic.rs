@@ -1,4 +1,4 @@
-//! Automatic mail (RFC 3834): what must not be answered.
+//! Automatic mail (RFC 3834): what must not be answered, and which of it is itself an answer.
 //!
 //! Answering a person's mail too rarely costs a question to the owners; answering a program's mail is a loop, or mail to
 //! somebody who never wrote. So in doubt a message counts as automatic.
@@ -52,13 +52,12 @@ const NOBODY: [&str; 10] = [
 ///
 /// `envelope_sender` is the reverse-path without angle brackets; empty for the null reverse-path.
 pub fn automatic(message: &Message<'_>, envelope_sender: &str) -> Option<String> {
-    if envelope_sender.is_empty() || envelope_sender == "<>" {
-        return Some("the envelope sender is empty".to_owned()); // RFC 3834 §2
-    }
-    submitted(message)
+    null_sender(envelope_sender)
+        .or_else(|| submitted(message, |keyword| keyword != "no"))
         .or_else(|| nobody("envelope sender", envelope_sender))
         .or_else(|| list_mail(message))
         .or_else(|| suppressed(message))
+        .or_else(|| returned(message))
         .or_else(|| report(message))
         .or_else(|| {
             let authors = message.addresses("From");
@@ -67,11 +66,42 @@ pub fn automatic(message: &Message<'_>, envelope_sender: &str) -> Option<String>
         .or_else(|| subject(message))
 }
 
-/// RFC 3834 §5: anything but `no` says that a program sent it. Comments and parameters may follow the word.
-fn submitted(message: &Message<'_>) -> Option<String> {
-    let keyword = |value: &str| value.split([';', '(', ' ', '\t']).next().unwrap_or_default().to_ascii_lowercase();
-    let found = message.raw("Auto-Submitted").find(|value| keyword(value) != "no");
+/// Why this is a program's answer to somebody's mail (a vacation note, a bounce, a receipt), for a person; none for all
+/// other mail, that of programs which write of their own accord included.
+///
+/// Narrow where [`automatic`] is wide: only what a message says of itself in so many words counts, because a build
+/// server or a gateway may post, and its fields (List-…, Precedence) say nothing about answers.
+pub fn automatic_reply(message: &Message<'_>, envelope_sender: &str) -> Option<String> {
+    null_sender(envelope_sender)
+        .or_else(|| submitted(message, |keyword| keyword == "auto-replied"))
+        .or_else(|| report(message))
+}
+
+/// RFC 3834 §2, RFC 5321 §4.5.5: what answers mail has the null reverse-path, so that nothing answers it in turn.
+fn null_sender(envelope_sender: &str) -> Option<String> {
+    (envelope_sender.is_empty() || envelope_sender == "<>").then(|| "the envelope sender is empty".to_owned())
+}
+
+/// RFC 3834 §5: anything but `no` says that a program sent it, `auto-replied` that it answers. The field of which the
+/// keyword is `wanted`.
+fn submitted(message: &Message<'_>, wanted: impl Fn(&str) -> bool) -> Option<String> {
+    let found = message.raw("Auto-Submitted").find(|value| wanted(&keyword(value)));
     found.map(|value| format!("Auto-Submitted: {}", excerpt(&value)))
+}
+
+/// The first word in lower case, without the comments around it and the parameters behind it.
+fn keyword(value: &str) -> String {
+    let mut depth = 0_usize;
+    let mut outside = String::new();
+    for c in value.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            _ if depth == 0 => outside.push(c),
+            _ => {}
+        }
+    }
+    outside.trim_start().split([';', ' ', '\t']).next().unwrap_or_default().to_ascii_lowercase()
 }
 
 /// RFC 3834 §2: owner-…, …-request, MAILER-DAEMON, and their like.
@@ -106,11 +136,13 @@ fn suppressed(message: &Message<'_>) -> Option<String> {
     RESPONDER_FIELDS.iter().find(|name| message.has(name)).map(|name| format!("it has a {name} field"))
 }
 
-/// A report (RFC 6522: bounces, receipts, complaints), or mail that came with the null reverse-path before it came to us.
+/// Mail that came with the null reverse-path before it came to us.
+fn returned(message: &Message<'_>) -> Option<String> {
+    message.raw("Return-Path").any(|value| value == "<>").then(|| "its Return-Path is empty".to_owned())
+}
+
+/// A report (RFC 6522): bounces, receipts, complaints.
 fn report(message: &Message<'_>) -> Option<String> {
-    if message.raw("Return-Path").any(|value| value == "<>") {
-        return Some("its Return-Path is empty".to_owned());
-    }
     let report = content_type(message).is_some_and(|found| found.kind == "multipart/report");
     report.then(|| "it is a report (multipart/report)".to_owned())
 }
@@ -196,6 +228,7 @@ mod tests {
             "",
             "Auto-Submitted: no\r\n",
             "Auto-Submitted: No (typed by hand)\r\n",
+            "Auto-Submitted: (typed (by hand)) no\r\n",
             "Precedence: first-class\r\n",
             "X-Auto-Response-Suppress: None\r\n",
             "Return-Path: <bob@example.net>\r\n",
@@ -214,6 +247,51 @@ mod tests {
         ] {
             assert_eq!(why("", sender), None, "{sender}");
         }
+    }
+
+    fn replies(fields: &str, envelope_sender: &str) -> Option<String> {
+        let message = format!("{fields}From: Bob <bob@example.net>\r\nSubject: hello\r\n\r\nhello\r\n");
+        let message = Message::parse(message.as_bytes());
+        let why = automatic_reply(&message, envelope_sender);
+        // What is a reply must not be answered.
+        assert!(why.is_none() || automatic(&message, envelope_sender) == why, "{why:?}");
+        why
+    }
+
+    #[test]
+    fn automatic_replies() {
+        for field in [
+            "Auto-Submitted: auto-replied",
+            "auto-submitted: Auto-Replied (vacation)",
+            "Auto-Submitted: auto-replied; owner-email=\"x@example.org\"",
+            "Auto-Submitted: (on holiday (until May)) auto-replied",
+            "Auto-Submitted:\r\n auto-replied",
+            "Auto-Submitted: no\r\nAuto-Submitted: auto-replied",
+            "Content-Type: multipart/report; report-type=disposition-notification; boundary=x",
+            "Content-Type: Multipart/Report; boundary=\"x\"",
+        ] {
+            assert!(replies(&format!("{field}\r\n"), "bob@example.net").is_some(), "{field}");
+        }
+        assert!(replies("", "").is_some() && replies("", "<>").is_some());
+    }
+
+    #[test]
+    fn what_a_program_writes_of_its_own_accord_is_no_reply() {
+        for field in [
+            "",
+            "Auto-Submitted: no\r\n",
+            "Auto-Submitted: auto-generated\r\n",
+            "Auto-Submitted: auto-generated (not auto-replied)\r\n",
+            "Auto-Submitted: auto-notified\r\n",
+            "Auto-Submitted: auto-replied-by-hand\r\n",
+            "Precedence: bulk\r\n",
+            "Precedence: list\r\nList-Id: <dev.lists.example.org>\r\nList-Post: NO\r\n",
+            "Content-Type: multipart/mixed; boundary=x\r\n",
+            "Content-Type: text/plain; report-type=delivery-status\r\n",
+        ] {
+            assert_eq!(replies(field, "bob@example.net"), None, "{field}");
+        }
+        assert_eq!(replies("", "no-reply@example.net"), None);
     }
 
     #[test]

@@ -92,6 +92,8 @@ chain! {
         "The owner's explicit word comes before what is built in, and may accept what the rows below would hold.";
     administrivia, Posts => Then::Always(Action::Hold),
         "A command is for us and not for the list, whoever wrote it.";
+    automatic_reply, Posts => Then::Always(Action::Hold),
+        "As the row above: not meant for everybody. Below the owner's rules, which may accept what a gateway brings.";
     max_size, Posts => Then::Always(Action::Reject),
         "The author can do something about it, so they are told. Inbound refuses most of these in the dialogue.";
     max_recipients, Posts => Then::Always(Action::Hold),
@@ -101,7 +103,7 @@ chain! {
     no_subject, Posts => Then::Always(Action::Hold),
         "As the rows above; most often a slip or a command.";
     doubtful_author, Posts => Then::Always(Action::Hold),
-        "Before the rules about people: where nobody can be named, neither of them applies, and a moderator decides.";
+        "Before the rules about people: neither applies where nobody is named, and a disowned name gains nothing by them.";
     member_moderation, Posts => Then::AsSaid,
         "Behind everything that looks at the message alone, so that a moderator sees those reasons too.";
     nonmember_moderation, Posts => Then::AsSaid,

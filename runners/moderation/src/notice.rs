@@ -7,6 +7,8 @@ use listmill_mail::message::Message;
 use listmill_queue_format::{Entry, Facts, Priority, Queue, Recipient};
 use listmill_templates::{Rejected, Templates};
 
+use crate::post::failed;
+
 /// Why the author is not told.
 pub(crate) fn silence(entry: &Entry, message: &Message<'_>, author: &Address) -> Option<String> {
     if let Some(why) = automatic(message, &entry.envelope.sender) {
@@ -16,12 +18,8 @@ pub(crate) fn silence(entry: &Entry, message: &Message<'_>, author: &Address) ->
     if entry.envelope.sender.parse::<Address>().ok().as_ref() != Some(author) {
         return Some("the envelope sender is not the author".to_owned());
     }
-    let failed = entry
-        .facts
-        .authentication
-        .iter()
-        .find(|one| matches!(one.method.as_str(), "spf" | "dmarc") && one.result.eq_ignore_ascii_case("fail"));
-    failed.map(|one| format!("{} says {}=fail: the author may be forged", one.authserv_id, one.method))
+    failed(&entry.facts, &["spf", "dmarc"])
+        .map(|one| format!("{} says {}=fail: the author may be forged", one.authserv_id, one.method))
 }
 
 /// The notice, as an outbound entry.

@@ -20,7 +20,8 @@ fn draft(head: &'static str, settings: &[(&str, &str)]) -> Draft {
         all.set(key, text).unwrap();
     }
     let id = EntryId::fresh(Timestamp::UNIX_EPOCH, [1; 10]);
-    let mut entry = Entry::arrived(id, Timestamp::UNIX_EPOCH, Envelope::default(), [].into());
+    let envelope = Envelope { sender: "bob@example.net".into(), ..Envelope::default() };
+    let mut entry = Entry::arrived(id, Timestamp::UNIX_EPOCH, envelope, [].into());
     entry.facts.author =
         Some(Author { address: "bob@example.net".into(), name: String::new(), other: Default::default() });
     Draft { head, settings: all, member: false, entry }
@@ -65,6 +66,7 @@ fn the_order_is_this() {
             "emergency",
             "header-match",
             "administrivia",
+            "automatic-reply",
             "max-size",
             "max-recipients",
             "implicit-destination",

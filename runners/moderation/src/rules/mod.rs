@@ -3,6 +3,7 @@
 
 pub(crate) mod administrivia;
 pub(crate) mod approved;
+pub(crate) mod automatic_reply;
 pub(crate) mod banned;
 pub(crate) mod doubtful_author;
 pub(crate) mod emergency;
