@@ -27,6 +27,8 @@ pub(crate) enum Fate {
     DiesAfter,
     /// The backend has a fault of its own.
     Panics,
+    /// It is only slow: something else comes before it.
+    IsLate,
 }
 
 impl Fate {
@@ -41,6 +43,7 @@ pub(crate) struct Killed;
 pub(crate) struct Hazard {
     at: usize,
     fate: Fate,
+    meanwhile: Box<dyn Fn() + Send + Sync>,
     calls: AtomicUsize,
     dead: AtomicBool,
     struck: Mutex<Option<&'static str>>,
@@ -49,13 +52,17 @@ pub(crate) struct Hazard {
 impl Hazard {
     /// At the call of this number, counting from 0.
     pub(crate) fn new(fate: Fate, at: usize) -> Arc<Hazard> {
-        Arc::new(Hazard {
-            at,
-            fate,
-            calls: AtomicUsize::new(0),
-            dead: AtomicBool::new(false),
-            struck: Mutex::default(),
-        })
+        Hazard::with(fate, at, || ())
+    }
+
+    /// This comes before the call of this number.
+    pub(crate) fn late(at: usize, meanwhile: impl Fn() + Send + Sync + 'static) -> Arc<Hazard> {
+        Hazard::with(Fate::IsLate, at, meanwhile)
+    }
+
+    fn with(fate: Fate, at: usize, meanwhile: impl Fn() + Send + Sync + 'static) -> Arc<Hazard> {
+        let (calls, dead, struck) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::default());
+        Arc::new(Hazard { at, fate, meanwhile: Box::new(meanwhile), calls, dead, struck })
     }
 
     /// Which call went wrong; none when there were not as many.
@@ -70,23 +77,28 @@ impl Hazard {
         act: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         if self.dead.load(Ordering::SeqCst) {
-            std::panic::resume_unwind(Box::new(Killed));
+            self.die();
         }
         if self.calls.fetch_add(1, Ordering::SeqCst) != self.at {
             return act();
         }
         *self.struck.lock().unwrap() = Some(name);
-        if matches!(self.fate, Fate::FailsAfter | Fate::DiesAfter) {
-            act()?;
-        }
         match self.fate {
-            Fate::FailsBefore | Fate::FailsAfter => Err(error()),
-            Fate::DiesBefore | Fate::DiesAfter => {
-                self.dead.store(true, Ordering::SeqCst);
-                std::panic::resume_unwind(Box::new(Killed));
-            }
+            Fate::FailsBefore => Err(error()),
+            Fate::FailsAfter => act().and_then(|_| Err(error())),
+            Fate::DiesBefore => self.die(),
+            Fate::DiesAfter => act().and_then(|_| self.die()),
             Fate::Panics => panic!("a fault in {name}"),
+            Fate::IsLate => {
+                (self.meanwhile)();
+                act()
+            }
         }
+    }
+
+    fn die(&self) -> ! {
+        self.dead.store(true, Ordering::SeqCst);
+        std::panic::resume_unwind(Box::new(Killed));
     }
 }
 

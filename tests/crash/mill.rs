@@ -26,7 +26,8 @@ pub(crate) struct Mill {
 
 impl Mill {
     pub(crate) fn new() -> Mill {
-        let mill = Mill { dir: TempDir::new().unwrap() };
+        // In memory, where the system has a place for that: these tests are about kills, not about power cuts, and sync a lot.
+        let mill = Mill { dir: TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap() };
         apply(&*mill.store(), fresh_id(), vec![create()]);
         mill
     }
@@ -48,10 +49,15 @@ impl Mill {
 
     /// A process that meets a hazard.
     pub(crate) fn start_with(&self, hazard: &Arc<Hazard>) -> Shell {
-        let queues = Breaking { inner: self.queues(), hazard: Arc::clone(hazard) };
-        let store = Breaking { inner: self.store(), hazard: Arc::clone(hazard) };
-        shell(Arc::new(queues), Some(Arc::new(store)))
+        hazardous(&shell(self.queues(), Some(self.store())), hazard)
     }
+}
+
+/// The same process, which meets a hazard.
+pub(crate) fn hazardous(safe: &Shell, hazard: &Arc<Hazard>) -> Shell {
+    let queues = Breaking { inner: Arc::clone(&safe.queues), hazard: Arc::clone(hazard) };
+    let store = safe.store.clone().map(|inner| Breaking { inner, hazard: Arc::clone(hazard) });
+    shell(Arc::new(queues), store.map(|store| Arc::new(store) as Arc<dyn Store>))
 }
 
 pub(crate) fn shell(queues: Arc<dyn QueueBackend>, store: Option<Arc<dyn Store>>) -> Shell {
