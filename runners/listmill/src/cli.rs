@@ -55,9 +55,9 @@ pub(crate) enum Command {
         /// An address of a list; may be given several times
         #[arg(long, required = true, num_args = 1.., value_name = "ADDR")]
         to: Vec<String>,
-        /// The envelope sender [default: none, as for automatic mail]
-        #[arg(long, default_value = "", value_name = "ADDR", hide_default_value = true)]
-        from: String,
+        /// The envelope sender; '' is that of automatic mail [default: the author's address]
+        #[arg(long, value_name = "ADDR")]
+        from: Option<String>,
     },
     /// Create, show and change lists
     #[command(subcommand)]

@@ -5,8 +5,6 @@
 use std::io::Read;
 
 use listmill_core::{Address, Context, Disposition, Stage, StoreView, Unavailable};
-use listmill_mail::author::{Authorship, author};
-use listmill_mail::message::Message;
 use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Timestamp};
 use serde::Serialize;
 
@@ -30,9 +28,6 @@ pub(crate) fn run(office: &Office, list: &str, from: Option<String>, json: Json)
     std::io::stdin().lock().read_to_end(&mut message).map_err(|error| Failure::io("read standard input", &error))?;
     super::inject::check(&message)?;
     let to: Address = list.parse().map_err(Failure::usage)?;
-    if let Some(from) = from.as_deref().filter(|from| !from.is_empty()) {
-        from.parse::<Address>().map_err(Failure::usage)?;
-    }
     let steps = steps(office, &to, from, &message)?;
     if json.on { output::json(&steps) } else { print(&steps) }
 }
@@ -48,10 +43,7 @@ pub(crate) fn print(steps: &[Step]) -> Outcome {
 /// What each stage on the way of this message decides. A line end in it may be LF: it is taken as `inject` takes it.
 pub(crate) fn steps(office: &Office, to: &Address, from: Option<String>, message: &[u8]) -> Outcome<Vec<Step>> {
     let message = super::inject::crlf(message.to_vec());
-    let sender = from.unwrap_or_else(|| match author(&Message::parse(&message)) {
-        Authorship::Known(author) => author.address,
-        Authorship::Doubt(_) => String::new(),
-    });
+    let sender = super::inject::sender(from, &message)?;
     let envelope = Envelope { sender, recipients: vec![to.to_string()], ..Envelope::default() };
     let id = fresh_id();
     let entry = Entry::arrived(id, Timestamp::now(), envelope, message.into());

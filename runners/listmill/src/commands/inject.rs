@@ -4,6 +4,8 @@ use std::io::Read;
 
 use listmill_core::Address;
 use listmill_intake::{Answer, Reception, Replies, Verdict};
+use listmill_mail::author::{Authorship, author};
+use listmill_mail::message::Message;
 use listmill_queue_format::{BodyKind, Client, Envelope};
 use listmill_runner::{Health, Shell};
 
@@ -11,10 +13,7 @@ use crate::failure::{Failure, Outcome};
 use crate::office::Office;
 use crate::{output, wiring};
 
-pub(crate) fn run(office: &Office, to: Vec<String>, from: String) -> Outcome {
-    if !from.is_empty() {
-        from.parse::<Address>().map_err(Failure::usage)?;
-    }
+pub(crate) fn run(office: &Office, to: Vec<String>, from: Option<String>) -> Outcome {
     let mut message = Vec::new();
     let limit = office.site.max_message_size;
     let mut input = std::io::stdin().lock().take(limit + 1);
@@ -33,7 +32,7 @@ pub(crate) fn run(office: &Office, to: Vec<String>, from: String) -> Outcome {
     to.iter().try_for_each(|address| known(&gate, address))?;
     let message = crlf(message);
     let envelope = Envelope {
-        sender: from,
+        sender: sender(from, &message)?,
         recipients: to,
         smtputf8: false,
         body: if message.is_ascii() { BodyKind::SevenBit } else { BodyKind::EightBitMime },
@@ -57,6 +56,18 @@ fn known(gate: &impl Reception, address: &str) -> Outcome {
         Verdict::Unknown => Err(Failure::data(format!("no list has the address {address}: see `listmill list ls`"))),
         Verdict::Invalid(reason) => Err(Failure::usage(format!("{address:?} is not a mail address: {reason}"))),
         Verdict::Unavailable(reason) => Err(Failure::try_again(reason)),
+    }
+}
+
+/// The envelope sender as it is given, or else the author, as a mail program on this host would have it.
+pub(crate) fn sender(given: Option<String>, message: &[u8]) -> Outcome<String> {
+    match given {
+        Some(given) if given.is_empty() => Ok(given),
+        Some(given) => given.parse::<Address>().map(|_| given).map_err(Failure::usage),
+        None => Ok(match author(&Message::parse(message)) {
+            Authorship::Known(author) => author.address,
+            Authorship::Doubt(_) => String::new(),
+        }),
     }
 }
 
