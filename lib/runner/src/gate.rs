@@ -12,7 +12,8 @@ use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Timestamp};
 use rand::Rng;
 
 use crate::Shell;
-use crate::work::{Decider, Work};
+use crate::panics::guarded;
+use crate::work::{Decider, End, Work};
 
 /// What RCPT is answered, as the inbound stage would route the address.
 pub type Route = Box<dyn Fn(&str, &dyn StoreView) -> Result<Verdict, Unavailable> + Send + Sync>;
@@ -38,6 +39,24 @@ struct Decided {
     refusal: Option<Answer>,
 }
 
+impl Decided {
+    fn of(entry: &Entry, disposition: Disposition, by: Decider<'_>, cx: Context) -> Decided {
+        let refused = match &disposition {
+            Disposition::Reject { reason, .. } | Disposition::Shunt { reason } => Some(refusal(reason)),
+            _ => None,
+        };
+        let work = Work::of(entry, vec![disposition], by, cx);
+        // Nothing but entries can be written here. Whatever else was decided must not be a 250.
+        let fault = match work.end {
+            End::Release if work.changes.is_empty() => None,
+            End::Shunt(reason) => Some(reason),
+            End::Release | End::Defer(..) => Some(format!("inbound may not decide this: {}", work.summary)),
+        };
+        let refusal = refused.or_else(|| fault.as_ref().map(|_| later()));
+        Decided { outgoing: work.outgoing.into_iter().next(), summary: fault.unwrap_or(work.summary), refusal }
+    }
+}
+
 impl<S: Stage + Send + Sync> Reception for Gate<S> {
     fn recipient(&self, address: &str) -> Verdict {
         let verdict = self.view().and_then(|view| (self.route)(address, view));
@@ -58,8 +77,8 @@ impl<S: Stage + Send + Sync> Reception for Gate<S> {
                 }
                 self.store(&entry, decided)
             }
-            Err(error) => {
-                self.troubled(&entry, &error.reason);
+            Err(reason) => {
+                self.troubled(&entry, &reason);
                 vec![later(); recipients]
             }
         }
@@ -80,19 +99,19 @@ impl<S: Stage> Gate<S> {
         Ok(&**store)
     }
 
-    fn decide(&self, entry: &Entry, now: Timestamp) -> Result<Vec<Decided>, Unavailable> {
+    /// One for each envelope recipient; else the reason why the client must come again.
+    fn decide(&self, entry: &Entry, now: Timestamp) -> Result<Vec<Decided>, String> {
         let cx = Context { now, seed: entry.id.seed() };
-        let dispositions = self.stage.decide(entry, self.view()?, cx)?;
+        let view = self.view().map_err(|error| error.reason)?;
+        let dispositions = guarded(|| self.stage.decide(entry, view, cx))
+            .map_err(|panic| format!("a fault in the stage: {}\n{}", panic.reason, panic.trace))?
+            .map_err(|error| error.reason)?;
+        let recipients = entry.envelope.recipients.len();
+        if dispositions.len() != recipients {
+            return Err(format!("the stage decided {} times for {recipients} recipients", dispositions.len()));
+        }
         let by = Decider { stage: Queue::Inbound, writes: S::WRITES, host: &self.shell.host };
-        let decided = dispositions.into_iter().map(|disposition| {
-            let refusal = match &disposition {
-                Disposition::Reject { reason, .. } | Disposition::Shunt { reason } => Some(refusal(reason)),
-                _ => None,
-            };
-            let work = Work::of(entry, vec![disposition], by, cx);
-            Decided { outgoing: work.outgoing.into_iter().next(), summary: work.summary, refusal }
-        });
-        Ok(decided.collect())
+        Ok(dispositions.into_iter().map(|disposition| Decided::of(entry, disposition, by, cx)).collect())
     }
 
     /// Writes what is to be written, all with one wait, and answers for each recipient.
@@ -118,7 +137,8 @@ impl<S: Stage> Gate<S> {
     }
 
     fn troubled(&self, entry: &Entry, error: &str) {
-        tracing::error!(runner = "inbound", entry = %entry.id, "not stored, and the client told so: {error}");
+        let message_id = Message::parse(&entry.message).message_id();
+        tracing::error!(runner = "inbound", entry = %entry.id, message_id, "not stored, and the client told so: {error}");
         self.shell.health.error(Queue::Inbound, error);
     }
 }
