@@ -139,12 +139,12 @@ fn a_shunted_entry_is_shunted_once_with_its_reason() {
     each_call(&["shunt"], odd, |shell, entry| {
         let found = shell.queues.find(entry.id).unwrap().unwrap();
         assert_eq!((found.queue, found.state, found.why.unwrap().reason.as_str()), (STAGE, State::Shunted, "odd"));
-        assert_eq!(there(shell, STAGE, State::Shunted), [entry.clone()]);
+        assert_eq!(there(shell, STAGE, State::Shunted), std::slice::from_ref(entry));
         assert_eq!(shell.queues.status(STAGE).unwrap().depth, 0);
     });
 }
 
-/// Rows E5, E6 and E8, "a repeat that comes too late": the readers have finished with what the dead process wrote. What is written
+/// Rows E7 and E8, a repeat that comes too late: the readers have finished with what the dead process wrote. What is written
 /// again has the same ids, and is the same but for the times in its trace.
 #[test]
 fn what_is_written_again_after_its_reader_was_done_can_be_recognised() {

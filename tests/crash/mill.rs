@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use crate::breaking::{Breaking, Hazard, Killed};
 use crate::fake::create;
+use crate::logs::listen;
 
 /// How long a test waits for what must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +27,7 @@ pub(crate) struct Mill {
 
 impl Mill {
     pub(crate) fn new() -> Mill {
+        listen();
         // In memory, where the system has a place for that: these tests are about kills, not about power cuts, and sync a lot.
         let mill = Mill { dir: TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap() };
         apply(&*mill.store(), fresh_id(), vec![create()]);

@@ -51,7 +51,9 @@ fn a_start_sends_all_that_there_is_before_anything_else() {
     let mill = Mill::new();
     let before = mill.start();
     let left: Vec<Entry> = (0..120).map(|_| entry(Queue::Pending)).collect();
-    left.iter().for_each(|entry| drop(command_dies(&before, std::slice::from_ref(entry))));
+    for entry in &left {
+        command_dies(&before, std::slice::from_ref(entry));
+    }
     drop(before);
     let after = shell(mill.queues(), Some(mill.store()));
     assert_eq!(after.empty_outbox(), Ok(120));

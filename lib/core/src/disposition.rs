@@ -31,7 +31,7 @@ pub enum Disposition {
         /// Why.
         reason: String,
     },
-    /// Look at the entry again later.
+    /// Look at the entry again later: the same entry, under the same id. Not beside a change of the store, nor after a delivery.
     Defer {
         /// When.
         until: Timestamp,
