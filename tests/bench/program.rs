@@ -109,7 +109,7 @@ impl Site {
         }
         let mut serving = Serving { site: self, child, lmtp: SocketAddr::from(([127, 0, 0, 1], 0)) };
         let status: Value = serde_json::from_str(&self.ask(&["status", "--json"])?)?;
-        let listen = status["running"]["listen"][0].as_str().ok_or("status does not say where it listens")?;
+        let listen = status["running"][0]["listen"][0].as_str().ok_or("status does not say where it listens")?;
         serving.lmtp = listen.trim_start_matches("lmtp://").parse()?;
         Ok(serving)
     }
