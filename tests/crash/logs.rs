@@ -84,7 +84,7 @@ fn each_line_about_an_entry_names_it_and_its_message() {
         ("INFO", "defer until", {
             Fake::deciding(|_| vec![Disposition::Defer { until: Timestamp::now(), reason: "so".to_owned() }])
         }),
-        ("WARN", "given back: the store cannot be read now: away", Fake::new(move |_, _, _| Err(away()))),
+        ("WARN", "put off: the store cannot be read now: away", Fake::new(move |_, _, _| Err(away()))),
         ("ERROR", "shunted: the stage decided nothing", Fake::deciding(|_| Vec::new())),
         ("ERROR", "shunted: ", Fake::deciding(|entry| panic!("what is that, in {}?", entry.id))),
         ("ERROR", "shunted: the store refused", Fake::deciding(move |_| vec![Disposition::Change(wrong())])),
@@ -103,9 +103,9 @@ fn each_line_about_an_entry_names_it_and_its_message() {
 fn what_goes_wrong_is_told_with_its_entry_however_little_is_logged() {
     let stage = || Fake::deciding(|entry| vec![Disposition::Change(add_bob()), forward(entry, 0, Queue::Pending)]);
     for (at, level, says) in [
-        (0, LevelFilter::WARN, "given back: a test says so"),
-        (1, LevelFilter::WARN, "given back: "),
-        (2, LevelFilter::WARN, "given back: the store cannot be read now: a test says so"),
+        (0, LevelFilter::WARN, "put off: a test says so"),
+        (1, LevelFilter::WARN, "put off: "),
+        (2, LevelFilter::WARN, "put off: the store cannot be read now: a test says so"),
         (3, LevelFilter::ERROR, "the queue failed: "),
     ] {
         let (entry, lines) = told(level, &Hazard::new(Fate::FailsBefore, at), &stage());

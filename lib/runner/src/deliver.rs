@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use listmill_core::{Context, DeliveryPlan, Disposition, NoStore, Settle};
-use listmill_delivery::Deliverer;
+use listmill_delivery::{Deliverer, DeliveryError};
 use listmill_queue::Claimed;
 use listmill_queue_format::{Entry, Outcome, Queue, Timestamp};
 use tokio::runtime::Handle;
@@ -43,8 +43,9 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         let outcomes = self.runtime.block_on(self.deliverer.deliver(&entry, &plan));
         let outcomes = match outcomes {
             Ok(outcomes) => outcomes,
-            // Asked to stop in the middle, or no ledger: whoever is done is in the ledger.
-            Err(error) => return shell.hand_back(&entry, claim, S::READS, &error.to_string()),
+            // Whoever is done is in the ledger.
+            Err(error @ DeliveryError::Stopped) => return shell.hand_back(claim, S::READS, &error.to_string()),
+            Err(error) => return shell.wait_for_ledger::<S>(&entry, claim, error.to_string()),
         };
         let id = entry.id;
         let told = summary(&outcomes);

@@ -16,7 +16,9 @@ pub struct Health(Arc<Mutex<BTreeMap<Queue, RunnerHealth>>>);
 pub struct RunnerHealth {
     /// Entries decided since the process started.
     pub decided: u64,
-    /// Entries given back because something was not to be had.
+    /// Entries put off because something was not to be had.
+    pub put_off: u64,
+    /// Entries given back because the process stopped.
     pub given_back: u64,
     /// Entries set aside after a software fault.
     pub shunted: u64,

@@ -21,6 +21,9 @@ use crate::health::Health;
 use crate::panics::{Panic, guarded};
 use crate::work::{Decider, End, Work, note_hop};
 
+/// How long an entry waits aside when something is not to be had.
+const WAIT: Duration = Duration::from_secs(5);
+
 /// How often a refused commit is decided again before the entry is set aside. Each round means that somebody else changed the same thing;
 /// so many of them, that the stage does not look at what it changes.
 const ROUNDS: u32 = 8;
@@ -43,8 +46,10 @@ pub struct Shell {
 pub enum Carried {
     /// Decided, and everything that follows from it is durable.
     Done,
-    /// Something is not to be had now; the entry is claimable again.
+    /// Not carried out; the entry is claimable again as it was.
     GivenBack(String),
+    /// Something is not to be had now; the entry is tried again after a wait of its own.
+    PutOff(String),
     /// Set aside for an operator.
     Shunted,
 }
@@ -193,14 +198,9 @@ impl Shell {
             }
             Ok(Work { end: End::Shunt(reason), .. }) => self.shunt(claim, by.stage, reason, String::new()),
             Err(Setback::Fault(panic)) => self.shunt(claim, by.stage, panic.reason, panic.trace),
-            Err(Setback::Wait(reason)) => {
-                tracing::warn!("given back: {reason}");
-                self.health.note(by.stage, |health| health.given_back += 1);
-                self.health.error(by.stage, &reason);
-                self.queues.give_back(claim).map(|()| Carried::GivenBack(reason))
-            }
+            Err(Setback::Wait(reason)) => self.put_off(entry, claim, by, reason),
         };
-        // A claim that could neither be released nor given back is dropped: whoever sees it first takes it over.
+        // A claim that could neither be released nor put off is dropped: whoever sees it first takes it over.
         let carried = carried.unwrap_or_else(|error| {
             tracing::error!("the queue failed: {error}");
             self.health.error(by.stage, &error.to_string());
@@ -212,10 +212,33 @@ impl Shell {
         carried
     }
 
-    /// Gives an entry back that is not at fault.
-    pub(crate) fn hand_back(&self, entry: &Entry, claim: Claim, stage: Queue, reason: &str) -> Carried {
-        let by = Decider { stage, writes: &[], host: &self.host };
-        self.end(entry, claim, by, Err(Setback::Wait(reason.to_owned())))
+    /// Lets an entry wait for what is not to be had. It waits aside, so that what can be carried out meanwhile is not behind it: a
+    /// post that is too large for what is left of the store's disk must not hold up the posts of all lists.
+    fn put_off(&self, entry: &Entry, claim: Claim, by: Decider<'_>, reason: String) -> Result<Carried, QueueError> {
+        tracing::warn!("put off: {reason}");
+        self.health.note(by.stage, |health| health.put_off += 1);
+        self.health.error(by.stage, &reason);
+        let now = Timestamp::now();
+        // Not an attempt: those are the stage's to count.
+        let mut later = Entry { not_before: now.checked_add(WAIT).ok(), ..entry.clone() };
+        note_hop(&mut later, by, "defer", &reason, now);
+        self.queues.defer(claim, &later).map(|()| Carried::PutOff(reason))
+    }
+
+    /// Lets an entry wait that cannot be delivered now, because nobody could write down to whom it was.
+    pub(crate) fn wait_for_ledger<S: Stage>(&self, entry: &Entry, claim: Claim, reason: String) -> Carried {
+        let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
+        self.end(entry, claim, by, Err(Setback::Wait(reason)))
+    }
+
+    /// Gives an entry back as it was: this process stops.
+    pub(crate) fn hand_back(&self, claim: Claim, stage: Queue, reason: &str) -> Carried {
+        tracing::info!("given back: {reason}");
+        self.health.note(stage, |health| health.given_back += 1);
+        if let Err(error) = self.queues.give_back(claim) {
+            tracing::error!("the queue failed: {error}");
+        }
+        Carried::GivenBack(reason.to_owned())
     }
 
     fn shunt(&self, claim: Claim, stage: Queue, reason: String, trace: String) -> Result<Carried, QueueError> {

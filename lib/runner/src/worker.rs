@@ -16,7 +16,7 @@ use crate::{Carried, Shell, Stop};
 /// How long a worker waits for work before it looks around; new work wakes it at once.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// The first wait when something is not to be had, doubled each time, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often the outbox is looked at for what a crash left.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -76,7 +76,8 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
         };
         match carried {
             Carried::Done | Carried::Shunted => pause = BACKOFF.0,
-            Carried::GivenBack(_) => {
+            // One after the other cannot be carried out: then it is not about the entry.
+            Carried::PutOff(_) | Carried::GivenBack(_) => {
                 stop.wait(pause);
                 pause = (pause * 2).min(BACKOFF.1);
             }

@@ -67,10 +67,10 @@ fn runners(status: &Value) -> Outcome {
         vec![
             name.clone(),
             health["decided"].to_string(),
-            health["given_back"].to_string(),
+            health["put_off"].to_string(),
             health["shunted"].to_string(),
             error,
         ]
     });
-    output::table(&["RUNNER", "DECIDED", "GIVEN BACK", "SHUNTED", "LAST ERROR"], &rows.collect::<Vec<_>>())
+    output::table(&["RUNNER", "DECIDED", "PUT OFF", "SHUNTED", "LAST ERROR"], &rows.collect::<Vec<_>>())
 }
