@@ -257,12 +257,12 @@ impl Shell {
         let Some(store) = &self.store else { return Ok(0) };
         let mut sent = 0;
         loop {
-            let left = store.outbox(100).map_err(|error| error.to_string())?;
-            if left.is_empty() {
-                return Ok(sent);
-            }
-            for (id, files) in left {
+            let before = sent;
+            for (id, files) in store.outbox(100).map_err(|error| error.to_string())? {
                 sent += self.send_left(&**store, id, &files)?;
+            }
+            if sent == before {
+                return Ok(sent);
             }
         }
     }
@@ -285,7 +285,14 @@ impl Shell {
     }
 
     fn send_left(&self, store: &dyn Store, id: EntryId, files: &[MessageFile]) -> Result<usize, String> {
-        let entries = entries(files).map_err(|error| format!("the outbox of {id} holds what is no entry: {error}"))?;
+        let entries = match entries(files) {
+            Ok(entries) => entries,
+            Err(error) => {
+                // It stays where it is, for a newer version or a person; the others go.
+                tracing::error!(entry = %id, "the outbox holds what is no entry: {error}");
+                return Ok(0);
+            }
+        };
         self.queues.put(&entries).map_err(|error| error.to_string())?;
         store.outbox_done(id).map_err(|error| error.to_string())?;
         Ok(entries.len())
