@@ -18,3 +18,4 @@ mod outcomes;
 mod replies;
 mod setting;
 mod tls;
+mod uninvited;

@@ -8,19 +8,19 @@ use tempfile::TempDir;
 
 use crate::setting::{Sent, Setting, entry};
 
-struct Trusted {
+pub(crate) struct Trusted {
     authority: Authority,
     dir: TempDir,
 }
 
 impl Trusted {
-    fn new() -> Trusted {
+    pub(crate) fn new() -> Trusted {
         let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
         std::fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
         Trusted { authority, dir }
     }
 
-    fn ca_file(&self) -> PathBuf {
+    pub(crate) fn ca_file(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
     }
 
@@ -28,7 +28,7 @@ impl Trusted {
         Security::StartTls(self.authority.identity("127.0.0.1"))
     }
 
-    fn implicit(&self) -> Security {
+    pub(crate) fn implicit(&self) -> Security {
         Security::Implicit(self.authority.identity("127.0.0.1"))
     }
 }

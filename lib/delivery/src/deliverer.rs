@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | there is none, or no TLS, or no login | the other connections go on with the rest; when there is no other, every recipient that is left has the code 0 and 4.4.1 |
 //! | it was kept, and the next host closed it meanwhile, with a 421 or without | the transaction goes to another connection: nothing of it had begun |
+//! | there is a reply that nobody asked for, or an end, before MAIL | the same: to whom it was said is unknown, so it counts for nobody; on a new connection it counts as a break |
+//! | such a reply is seen before a later command | nothing of this transaction is believed: its recipients have the code 0 and 4.4.2 |
 //! | it breaks in the middle | the recipients of that transaction have the code 0 and 4.4.2, or the 421; the rest goes on over new connections, unless as many as there are and three more have broken in a row |
 //! | it breaks between the final dot and the reply | the same, although the message may have been delivered: they wait and are sent to again, one copy too many at most (RFC 1047, R21 of specs/standards.md) |
 
@@ -141,6 +143,11 @@ async fn one(pool: &Arc<Pool>, job: &Job) -> Option<()> {
         let replies = match lease.connection.transact(&job.outgoing(&work)).await {
             Ok(replies) => replies,
             Err(_) if lease.is_used => continue,
+            Err(broken) if !broken.asked => {
+                job.put_back(work);
+                job.broke(broken.reply);
+                return Some(());
+            }
             Err(broken) => vec![broken.reply; job.outgoing(&work).recipients.len()],
         };
         let is_broken = lease.connection.is_broken();

@@ -83,7 +83,7 @@ impl Relay for MaildirRelay {
         let copies = outgoing.recipients.iter().map(|address| copy(outgoing, address)).collect();
         let maildir = self.clone();
         let stored = tokio::task::spawn_blocking(move || maildir.store_all(copies)).await;
-        stored.map_err(|error| Broken { reply: Reply::none("4.3.0", error.to_string()) })
+        stored.map_err(|error| Broken { reply: Reply::none("4.3.0", error.to_string()), asked: true })
     }
 
     fn is_broken(&self) -> bool {

@@ -35,6 +35,8 @@ impl Outgoing<'_> {
 pub struct Broken {
     /// The reply that ended the connection, a 421 (RFC 5321 §3.8), or what happened to it, with the code 0.
     pub reply: Reply,
+    /// The transaction's first command had gone out. Where it had not, what happened has nothing to do with this transaction.
+    pub asked: bool,
 }
 
 /// One connection to the next host.

@@ -32,6 +32,8 @@ pub(crate) struct SmtpRelay {
     timeouts: Timeouts,
     is_lmtp: bool,
     broken: bool,
+    /// A reply came that no command asked for: none of this transaction is known to be the reply to its command.
+    out_of_step: bool,
 }
 
 impl SmtpRelay {
@@ -43,7 +45,7 @@ impl SmtpRelay {
         timeouts: Timeouts,
         is_lmtp: bool,
     ) -> Self {
-        SmtpRelay { connection, wire, offers, timeouts, is_lmtp, broken: false }
+        SmtpRelay { connection, wire, offers, timeouts, is_lmtp, broken: false, out_of_step: false }
     }
 
     /// One command and its reply, whatever its code; after a 421 or no reply at all the connection is broken.
@@ -59,6 +61,7 @@ impl SmtpRelay {
             (Err(error), Some((code, lines))) if error.status().is_some() => Reply::of(code, &lines),
             (Err(error), _) => {
                 self.broken = true;
+                self.out_of_step |= self.wire.is_out_of_step();
                 return Err(Reply::none("4.4.2", innermost(error)));
             }
             (Ok(_), None) => {
@@ -111,11 +114,15 @@ impl SmtpRelay {
         match self.say(Data, self.timeouts.data).await {
             Ok(go) if go.code == 354 => {}
             Ok(reply) if reply.code >= 400 => {
-                self.reset().await;
+                let reply = match self.reset().await {
+                    Err(broken) if self.out_of_step => broken,
+                    _ => reply,
+                };
                 return vec![reply; waiting];
             }
             Ok(other) => {
                 self.broken = true;
+                self.out_of_step = true;
                 return vec![Reply::none("4.5.0", format!("{} to DATA", other.in_one_line())); waiting];
             }
             Err(broken) => return vec![broken; waiting],
@@ -148,11 +155,9 @@ impl SmtpRelay {
         }
     }
 
-    async fn reset(&mut self) {
-        if !self.broken {
-            // Only its effect on the connection matters.
-            let _ = self.say(Rset, self.timeouts.mail).await;
-        }
+    /// Ends a transaction without a message; what broke, if the connection did.
+    async fn reset(&mut self) -> Result<(), Reply> {
+        self.say(Rset, self.timeouts.mail).await.map(drop)
     }
 
     async fn after_mail(&mut self, outgoing: &Outgoing<'_>) -> Vec<Reply> {
@@ -164,12 +169,13 @@ impl SmtpRelay {
         let waiting = replies.iter().filter(|reply| reply.is_none()).count();
         let finals = match broken {
             Some(broken) => vec![broken; waiting],
-            None if waiting == 0 => {
-                self.reset().await;
-                Vec::new()
-            }
+            None if waiting == 0 => self.reset().await.err().into_iter().collect(),
             None => self.data(outgoing, waiting).await,
         };
+        if let (true, Some(reply)) = (self.out_of_step, finals.last()) {
+            // It is seen before the dot leaves, so nobody has been served; and a refusal may have been another's.
+            return outgoing.all(reply);
+        }
         let mut finals = finals.into_iter();
         let missing = || Reply::none("4.4.2", "no reply");
         replies.into_iter().map(|reply| reply.or_else(|| finals.next()).unwrap_or_else(missing)).collect()
@@ -194,7 +200,7 @@ impl Relay for SmtpRelay {
                 Ok(outgoing.all(&Reply::none("4.7.0", format!("the relay's configuration: {}", reply.in_one_line()))))
             }
             Ok(reply) => Ok(outgoing.all(&reply)),
-            Err(reply) => Err(Broken { reply }),
+            Err(reply) => Err(Broken { reply, asked: !self.wire.is_unsent() }),
         }
     }
 

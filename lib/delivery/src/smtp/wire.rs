@@ -9,6 +9,8 @@
 //!   they are replies; what is handed on is a form that lettre reads, what we report is what was said.
 //! * **nothing ahead of time**: lines are handed on one at a time, so that what a man in the middle sends behind the
 //!   reply to STARTTLS stays here, is seen, and ends the connection (RFC 3207 §4.2, CVE-2021-38371).
+//! * **no reply to what was not asked**: what is there before a command leaves is not its reply, and whose it is nobody knows.
+//!   The command stays here and the connection has ended: a refusal never falls on the next recipient.
 //! * **few packets**: what is written waits until lettre asks for the reply, so that a message leaves together with its final dot.
 //! * **LMTP**: lettre greets with EHLO; for LMTP (RFC 2033 §4.1) it becomes LHLO.
 
@@ -17,10 +19,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use lettre::transport::smtp::client::AsyncTokioStream;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
@@ -54,6 +58,7 @@ struct State {
     block: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     lmtp: bool,
+    out_of_step: bool,
 }
 
 /// A handle on the wire: lettre has one, the conversation another.
@@ -73,6 +78,7 @@ impl Wire {
             block,
             timer: None,
             lmtp,
+            out_of_step: false,
         })))
     }
 
@@ -89,6 +95,17 @@ impl Wire {
     /// All that was written has gone out.
     pub(crate) fn is_flushed(&self) -> bool {
         self.state().waiting.is_empty()
+    }
+
+    /// Nothing of what was written last has gone out.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let state = self.state();
+        !state.waiting.is_empty() && state.written == 0
+    }
+
+    /// The next host has said something that it was not asked, other than a goodbye.
+    pub(crate) fn is_out_of_step(&self) -> bool {
+        self.state().out_of_step
     }
 
     /// Takes the socket for the TLS handshake; none when the next host has said more than it was asked.
@@ -115,6 +132,9 @@ impl Wire {
 
 impl State {
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.written == 0 && !self.waiting.is_empty() {
+            ready!(self.poll_silent(cx))?;
+        }
         while self.written < self.waiting.len() {
             let rest = &self.waiting[self.written..];
             match self.link.poll_write(cx, rest) {
@@ -139,6 +159,25 @@ impl State {
         Poll::Ready(Ok(()))
     }
 
+    /// An error when there is input although nothing has been asked since the last reply. Waits for no more than the
+    /// runtime's knowledge of what the socket has already.
+    fn poll_silent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.replies.is_drained() {
+            let mut bytes = [0_u8; 1024];
+            let mut read = ReadBuf::new(&mut bytes);
+            match ready!(self.link.poll_input(cx, &mut read))? {
+                Input::None => return Poll::Ready(Ok(())),
+                Input::End => return Poll::Ready(Err(closed())),
+                Input::Some => self.replies.take(read.filled()),
+            }
+        }
+        // RFC 5321 §3.8: a host may say 421 and leave at any time. What it said before is as true as ever.
+        let said = self.replies.uninvited();
+        self.out_of_step = !said.starts_with("421");
+        let text = format!("the next host said {said:?} without being asked");
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)))
+    }
+
     fn poll_line(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.replies.hand_on(out)? {
@@ -153,10 +192,7 @@ impl State {
                 Poll::Pending => return self.poll_late(cx, self.patience, "no reply in time"),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => {
-                    return Poll::Ready(Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the next host closed the connection",
-                    )));
+                    return Poll::Ready(Err(closed()));
                 }
                 Poll::Ready(Ok(())) => self.replies.take(read.filled()),
             }
@@ -171,7 +207,51 @@ impl State {
     }
 }
 
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the next host closed the connection")
+}
+
+/// What there is to read.
+enum Input {
+    None,
+    Some,
+    End,
+}
+
+/// Is there input, or an end? Asks the kernel and not the runtime, which may not have heard of it yet.
+fn has_input(socket: &TcpStream) -> io::Result<bool> {
+    let mut byte = [0_u8; 1];
+    match rustix::net::recv(socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok(_) => Ok(true),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl Link {
+    /// What there is to read at this moment, read.
+    fn poll_input(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<Input>> {
+        loop {
+            // Nobody is to be woken by what is not there.
+            match self.poll_read(&mut Context::from_waker(Waker::noop()), out) {
+                Poll::Ready(Ok(())) if out.filled().is_empty() => return Poll::Ready(Ok(Input::End)),
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(Input::Some)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {}
+            }
+            let socket = match self {
+                Link::Plain(socket) => &*socket,
+                Link::Tls(stream) => stream.get_ref().0,
+                Link::Gone => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            };
+            // Within TLS it need not be a reply: session tickets come like this (RFC 8446 §4.6.1).
+            if !has_input(socket)? {
+                return Poll::Ready(Ok(Input::None));
+            }
+            ready!(socket.poll_read_ready(cx))?;
+        }
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Link::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
@@ -250,5 +330,44 @@ impl AsyncTokioStream for Wire {
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wire").field("peer", &self.state().peer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A question over a wire on which this has arrived; one thread, so that only the kernel has heard of it.
+    async fn asked_behind(arrived: &[u8], and_closes: bool) -> (io::Error, Wire) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = listener.local_addr().unwrap();
+        let socket = TcpStream::connect(peer).await.unwrap();
+        let (mut host, _) = listener.accept().unwrap();
+        let mut wire = Wire::new(Link::Plain(socket), peer, Duration::from_millis(50), false);
+        host.write_all(arrived).unwrap();
+        let host = (!and_closes).then_some(host);
+        wire.write_all(b"MAIL FROM:<>\r\n").await.unwrap();
+        let error = wire.read_u8().await.unwrap_err();
+        drop(host);
+        (error, wire)
+    }
+
+    #[tokio::test]
+    async fn nothing_is_asked_while_there_is_something_that_was_not() {
+        for (arrived, and_closes, kind, out_of_step) in [
+            (&b"550 5.1.1 no such user\r\n"[..], false, io::ErrorKind::InvalidData, true),
+            (b"2", false, io::ErrorKind::InvalidData, true),
+            (b"421 4.3.2 shutting down\r\n", true, io::ErrorKind::InvalidData, false),
+            (b"", true, io::ErrorKind::UnexpectedEof, false),
+        ] {
+            let (error, wire) = asked_behind(arrived, and_closes).await;
+            assert_eq!((error.kind(), wire.is_unsent(), wire.is_out_of_step()), (kind, true, out_of_step), "{error}");
+        }
+        let (error, wire) = asked_behind(b"", false).await;
+        assert_eq!((error.kind(), wire.is_unsent()), (io::ErrorKind::TimedOut, false), "asked, and not answered");
     }
 }

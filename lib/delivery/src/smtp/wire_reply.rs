@@ -58,6 +58,13 @@ impl ReplyReader {
         self.received.is_empty() && self.handed_on == self.line.len()
     }
 
+    /// The first line of what has been received beyond the replies that were asked for, as far as it is there.
+    pub(crate) fn uninvited(&self) -> String {
+        let first = self.received.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let text = String::from_utf8_lossy(&first[..first.len().min(MAX_HANDED_ON)]);
+        text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+
     fn next_line(&mut self) -> io::Result<bool> {
         let Some(end) = self.received.iter().position(|byte| *byte == b'\n') else {
             return if self.received.len() > MAX_LINE {
