@@ -17,6 +17,7 @@ pub mod edit;
 mod escape;
 pub mod field;
 mod footer;
+pub mod limits;
 pub mod listheaders;
 pub mod loops;
 mod mac;

@@ -11,6 +11,8 @@
 //! * A signer may also name a field that is *not* there, so that nobody can add it. Where that is List-Id, our adding it
 //!   breaks that signature. We add it all the same: without it members cannot tell the list's mail, and RFC 2369 and RFC 2919
 //!   ask for it of every list. Body and present fields still stay as they were.
+//! * X-BeenThere, the mark of each list that a post has passed, stays, and ours goes above it: two lists that are members of
+//!   each other each take the other's List-Id away, and know their own posts by nothing else ([`crate::loops`]).
 //! * Return-Path goes (RFC 5321 §4.4: only the last host writes it). Bcc goes even where it is signed, and so does a
 //!   moderator's password (Approved): both were never meant for the members.
 //! * Requests for receipts go unless signed (RFC 8098 §2.1: a list would multiply the answers).
@@ -23,6 +25,7 @@ use listmill_queue_format::EntryId;
 use crate::decoration;
 use crate::edit::Edit;
 use crate::field::NewField;
+use crate::loops::mark;
 use crate::message::Message;
 use crate::signed::signed_names;
 use crate::token::unsubscribe_token;
@@ -105,6 +108,7 @@ pub fn distribute(post: &Post<'_>) -> Vec<u8> {
     edit = decoration::footer(edit, &message, post.footer);
     let mut ours = list_headers(post.list);
     ours.push(NewField::plain("Precedence", "list"));
+    ours.push(mark(post.list.address.as_str()));
     edit.prepend(ours).finish()
 }
 
@@ -158,7 +162,8 @@ mod tests {
         List-Help: <mailto:dev-request@lists.example.org?subject=help>\r\n\
         List-Subscribe: <mailto:dev-join@lists.example.org>\r\n\
         List-Owner: <mailto:dev-owner@lists.example.org>\r\n\
-        Precedence: list\r\n";
+        Precedence: list\r\n\
+        X-BeenThere: dev@lists.example.org\r\n";
 
     const POST: &str = "Received: from x\r\n by y\r\nFrom: Bob <bob@example.net>\r\nSender:  <s@example.net>\r\n\
         Subject: \thi\r\nMessage-ID: <1@example.net>\r\nDate: Sun, 22 Nov 2026 08:00:00 +0000\r\n\r\nbody \r\n\r\n";
@@ -176,6 +181,12 @@ mod tests {
             Return-Path: <bob@example.net>\r\nBcc: secret@example.net\r\nApproved: password\r\n\
             Disposition-Notification-To: bob@example.net\r\nReturn-Receipt-To: bob@example.net\r\n";
         assert_eq!(sent(&format!("{extra}{POST}"), &[]), format!("{OURS}{POST}"));
+    }
+
+    #[test]
+    fn the_marks_of_all_lists_that_a_post_has_passed_stay() {
+        let marks = "X-BeenThere: news@lists.example.org\r\nX-BeenThere: other@example.net\r\n";
+        assert_eq!(sent(&format!("{marks}{POST}"), &[]), format!("{OURS}{marks}{POST}"));
     }
 
     #[test]

@@ -167,11 +167,11 @@ pub(crate) fn unfold(value: &[u8]) -> String {
 }
 
 /// Behind the end of the line that begins at `at`.
-fn line_end(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |length| at + length + 1)
 }
 
-fn trim_ending(line: &[u8]) -> &[u8] {
+pub(crate) fn trim_ending(line: &[u8]) -> &[u8] {
     match line.strip_suffix(b"\n") {
         Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
         None => line,
@@ -179,7 +179,7 @@ fn trim_ending(line: &[u8]) -> &[u8] {
 }
 
 /// Behind the `From ` line that a mailbox file put in front of the message (RFC 4155).
-fn envelope_line(bytes: &[u8]) -> usize {
+pub(crate) fn envelope_line(bytes: &[u8]) -> usize {
     let end = line_end(bytes, 0);
     let line = trim_ending(&bytes[..end]);
     let from = line.starts_with(b"From ") || line.starts_with(b">From ");
@@ -189,7 +189,7 @@ fn envelope_line(bytes: &[u8]) -> usize {
 
 /// The name of the field that this line begins, and where its colon stands (RFC 5322 §2.2; white space before the
 /// colon is §4.5's obsolete syntax).
-fn field_name(line: &[u8]) -> Option<(&str, usize)> {
+pub(crate) fn field_name(line: &[u8]) -> Option<(&str, usize)> {
     let colon = line.iter().position(|byte| *byte == b':')?;
     let name = std::str::from_utf8(&line[..colon]).ok()?.trim_end_matches([' ', '\t']);
     (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())).then_some((name, colon))

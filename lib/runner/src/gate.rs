@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use listmill_core::{Context, Disposition, Stage, StoreView, Unavailable};
 use listmill_intake::{Answer, Reception, Replies, Verdict, received_field};
-use listmill_mail::message::Message;
+use listmill_mail::limits::message_id;
 use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Timestamp};
 use rand::Rng;
 
@@ -121,7 +121,7 @@ impl<S: Stage> Gate<S> {
         if let Err(error) = &stored {
             self.troubled(entry, error);
         }
-        let message_id = Message::parse(&entry.message).message_id();
+        let message_id = message_id(&entry.message);
         let answers = decided.into_iter().zip(&entry.envelope.recipients).map(|(one, recipient)| {
             let list = one.outgoing.as_ref().and_then(|entry| entry.list.as_deref()).unwrap_or("");
             let id = one.outgoing.as_ref().map_or(entry.id, |entry| entry.id);
@@ -137,7 +137,7 @@ impl<S: Stage> Gate<S> {
     }
 
     fn troubled(&self, entry: &Entry, error: &str) {
-        let message_id = Message::parse(&entry.message).message_id();
+        let message_id = message_id(&entry.message);
         tracing::error!(runner = "inbound", entry = %entry.id, message_id, "not stored, and the client told so: {error}");
         self.shell.health.error(Queue::Inbound, error);
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use listmill_core::{
     Commit, CommitError, Committed, Context, Disposition, MessageFile, NoStore, Refusal, Stage, StoreView, Unavailable,
 };
-use listmill_mail::message::Message;
+use listmill_mail::limits::message_id;
 use listmill_queue::{Claim, Claimed, QueueBackend, QueueError, ShuntReason};
 use listmill_queue_format::{DecodeError, EncodeError, Entry, EntryId, Queue, Timestamp, decode, encode};
 use listmill_store::Store;
@@ -307,7 +307,7 @@ impl Shell {
 /// What each log line about an entry says of it. Of the highest level, so that a filter of lines does not take it from those that stay.
 pub(crate) fn line(entry: &Entry, stage: Queue) -> Span {
     // Whatever is wrong with the message is for the stage to stumble over, where it is caught.
-    let message_id = guarded(|| Message::parse(&entry.message).message_id()).unwrap_or_default();
+    let message_id = guarded(|| message_id(&entry.message)).unwrap_or_default();
     let list = entry.list.as_deref().unwrap_or_default();
     tracing::error_span!("entry", runner = %stage, entry = %entry.id, message_id, list)
 }

@@ -1,8 +1,9 @@
 //! The stage itself: it establishes who wrote a message, and decides nothing about them.
 
-use listmill_core::{Context, Disposition, Stage, StoreView, Unavailable, destination};
+use listmill_core::{Context, Disposition, Stage, StoreView, Unavailable, Word, destination};
 use listmill_mail::author::{Authorship, author};
 use listmill_mail::authres::authentication_results;
+use listmill_mail::limits::excess;
 use listmill_mail::loops::looping;
 use listmill_mail::message::Message;
 use listmill_queue_format::{Entry, Facts, Queue};
@@ -59,10 +60,15 @@ impl Stage for Auth {
             Err(undecidable) => return Ok(vec![undecidable]),
         };
         let list = destination.list().map(|list| &list.address);
-        let message = Message::parse(&entry.message);
         // Once more, behind inbound: a foreign intake may have written this entry without looking.
-        if let Some(reason) = looping(&message, list) {
-            return Ok(vec![Disposition::Reject { reason: format!("5.4.6 {reason}"), notice: None }]);
+        let refuse = |reason: String| Ok(vec![Disposition::Reject { reason, notice: None }]);
+        if let Some(reason) = excess(&entry.message) {
+            return refuse(format!("5.6.0 {reason}"));
+        }
+        let message = Message::parse(&entry.message);
+        let word = entry.facts.subaddress.as_ref().and_then(|subaddress| Word::named(&subaddress.word));
+        if let Some(reason) = looping(&message, list, word) {
+            return refuse(format!("5.4.6 {reason}"));
         }
         let banned = banned(&message, &entry.envelope.sender, list, view)?;
         let mut forwarded = entry.derive(Auth::READS.name(), 0, Queue::Moderation);

@@ -1,6 +1,7 @@
 //! The stage itself: one envelope recipient after the other.
 
 use listmill_core::{Context, Disposition, POSTMASTER, Stage, StoreView, Unavailable, Word};
+use listmill_mail::limits::excess;
 use listmill_mail::loops::looping;
 use listmill_mail::message::Message;
 use listmill_queue_format::{Entry, Facts, Queue, Subaddress};
@@ -83,6 +84,11 @@ impl Stage for Inbound {
         if entry.envelope.recipients.is_empty() {
             return Ok(vec![Disposition::Shunt { reason: "the envelope has no recipient".to_owned() }]);
         }
+        // Before anything keeps its fields, and for every recipient: whatever reads it would take many times its size.
+        if let Some(reason) = excess(&entry.message) {
+            let refusal = Disposition::Reject { reason: format!("5.6.0 {reason}"), notice: None };
+            return Ok(vec![refusal; entry.envelope.recipients.len()]);
+        }
         let message = Message::parse(&entry.message);
         let mut routes: Vec<Route> = Vec::new();
         let mut dispositions = Vec::new();
@@ -102,8 +108,10 @@ impl Stage for Inbound {
 /// Why this message goes in circles. A bounce may carry the header fields of the post that failed, so only its hops count.
 fn circling(message: &Message<'_>, route: &Route) -> Option<String> {
     match route {
-        Route::List(resolved) if resolved.word != Some(Word::Bounces) => looping(message, Some(&resolved.list.address)),
-        _ => looping(message, None),
+        Route::List(resolved) if resolved.word != Some(Word::Bounces) => {
+            looping(message, Some(&resolved.list.address), resolved.word)
+        }
+        _ => looping(message, None, None),
     }
 }
 

@@ -1,11 +1,16 @@
 //! Mail for the people in charge: a list's owners, the site admins.
 //!
-//! The message leaves as it came: no list header, because it is no post, and no personal return path, because its recipients are
+//! The message leaves as it came, below the mark of the owner address, by which that address knows it should it come back
+//! ([`listmill_mail::loops`]): no list header, because it is no post, and no personal return path, because its recipients are
 //! not scored. What bounces comes back to the list's `-bounces` address and ends there; it never goes to the owners, whose
 //! addresses may be what bounces. Mail to the site admins belongs to no list, so it leaves with the null reverse-path: a bounce
-//! could only come back to `postmaster@` and go round for ever. Addresses that would lead straight back here are left out.
+//! could only come back to `postmaster@` and go round for ever. Addresses that would lead straight back here are left out, and so
+//! are those of programs and of people in charge on this site: the owners of two lists may be each other.
 
-use listmill_core::{Address, Disposition, List, Member, Role, StoreView, Unavailable, Word, resolve};
+use listmill_core::{Address, Disposition, List, Role, StoreView, Unavailable, Word, resolve};
+use listmill_mail::edit::Edit;
+use listmill_mail::loops::mark;
+use listmill_mail::message::Message;
 use listmill_queue_format::{Entry, Envelope, Facts, Queue, Recipient};
 
 use crate::PendingConfig;
@@ -18,26 +23,36 @@ pub(crate) fn owners(
     view: &dyn StoreView,
 ) -> Result<Disposition, Unavailable> {
     let return_path = list.address.with_word(Word::Bounces, "");
+    let to = |people: &[Address], reason: &str| {
+        let mut outbound = addressed(entry, people, &return_path);
+        outbound.message = marked(&entry.message, list).into();
+        Disposition::Forward { entry: outbound, reason: reason.to_owned() }
+    };
     for role in [Role::Owner, Role::Moderator] {
         let mut people = Vec::new();
         for person in view.staff(&list.address, role)? {
-            if !leads_back(&person, list, view)? {
+            if !leads_back(&person.address, list, view)? {
                 people.push(person.address);
             }
         }
         if !people.is_empty() {
-            return Ok(forward(entry, &people, &return_path, &format!("to the {}s", role.name())));
+            return Ok(to(&people, &format!("to the {}s", role.name())));
         }
     }
-    let admins = site_admin_addresses(config);
+    let mut admins = Vec::new();
+    for admin in site_admin_addresses(config) {
+        if !leads_back(&admin, list, view)? {
+            admins.push(admin);
+        }
+    }
     Ok(if admins.is_empty() {
         let reason = format!(
-            "{} has no owner and no moderator, and the site file names no other admin: give the list an owner, then retry",
+            "{} has no owner and no moderator who is a person, and the site file names no other admin: give the list an owner, then retry",
             list.address
         );
         Disposition::Shunt { reason }
     } else {
-        forward(entry, &admins, &return_path, "to the site admins: the list has nobody in charge")
+        to(&admins, "to the site admins: the list has nobody in charge")
     })
 }
 
@@ -48,13 +63,20 @@ pub(crate) fn site_admins(entry: &Entry, config: &PendingConfig) -> Disposition 
         let reason = "the site file names no admin outside this site: set site.admins, then retry".to_owned();
         return Disposition::Shunt { reason };
     }
-    forward(entry, &admins, "", "to the site admins")
+    Disposition::Forward { entry: addressed(entry, &admins, ""), reason: "to the site admins".to_owned() }
 }
 
-/// An address of the same list: mail to it would come back here.
-fn leads_back(person: &Member, list: &List, view: &dyn StoreView) -> Result<bool, Unavailable> {
-    let resolved = resolve(view, &person.address)?;
-    Ok(resolved.is_some_and(|resolved| resolved.list.address == list.address))
+/// No person stands behind this address: it is one of the same list, so that mail to it would come back here, or an address
+/// with a word (`-owner`, `-request`, `-bounces`) of another, from which it may.
+fn leads_back(person: &Address, list: &List, view: &dyn StoreView) -> Result<bool, Unavailable> {
+    let resolved = resolve(view, person)?;
+    Ok(resolved.is_some_and(|resolved| resolved.word.is_some() || resolved.list.address == list.address))
+}
+
+/// The message with the owner address's mark on top; nothing else is changed.
+fn marked(message: &[u8], list: &List) -> Vec<u8> {
+    let owner = list.address.with_word(Word::Owner, "");
+    Edit::new(&Message::parse(message)).prepend(vec![mark(&owner)]).finish()
 }
 
 /// The site admins, less `postmaster@` and `abuse@` our own domains.
@@ -66,7 +88,8 @@ fn site_admin_addresses(config: &PendingConfig) -> Vec<Address> {
     config.admins.iter().filter(|admin| !ours(admin)).cloned().collect()
 }
 
-fn forward(entry: &Entry, people: &[Address], return_path: &str, reason: &str) -> Disposition {
+/// The outbound entry that carries the message to these people.
+fn addressed(entry: &Entry, people: &[Address], return_path: &str) -> Entry {
     let mut outbound = entry.derive("pending", 0, Queue::Outbound);
     outbound.envelope = Envelope { sender: return_path.to_owned(), client: None, ..outbound.envelope };
     outbound.facts = Facts { other: entry.facts.other.clone(), ..Facts::default() };
@@ -76,5 +99,5 @@ fn forward(entry: &Entry, people: &[Address], return_path: &str, reason: &str) -
         ..Recipient::default()
     };
     outbound.recipients = people.iter().map(recipient).collect();
-    Disposition::Forward { entry: outbound, reason: reason.to_owned() }
+    outbound
 }
