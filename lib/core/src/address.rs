@@ -38,8 +38,24 @@ impl Address {
     }
 
     /// The form by which addresses are compared and sorted.
+    ///
+    /// No letter crosses into ASCII: U+212A KELVIN SIGN lower-cases to `k`, and whoever writes it is not the member whose
+    /// name has a `k`. Such a letter stays as it is, and a key of ASCII belongs to addresses of ASCII alone.
     pub fn key(&self) -> String {
-        self.text.to_lowercase()
+        Address::key_of(&self.text).collect()
+    }
+
+    /// The letters of the key of an address that is written as its parsed form is.
+    pub fn key_of(text: &str) -> impl Iterator<Item = char> + '_ {
+        text.chars().flat_map(|letter| {
+            let crosses = !letter.is_ascii() && letter.to_lowercase().any(|lower| lower.is_ascii());
+            let lower = match letter {
+                // Lower-casing a whole text writes a final sigma so; letter by letter, both are one.
+                'ς' => 'σ'.to_lowercase(),
+                _ => letter.to_lowercase(),
+            };
+            crosses.then_some(letter).into_iter().chain(lower.take(if crosses { 0 } else { usize::MAX }))
+        })
     }
 
     /// The local part needs SMTPUTF8 (RFC 6531).
@@ -160,6 +176,50 @@ mod tests {
         assert_eq!(address("user@bücher.example"), address("USER@xn--bcher-kva.EXAMPLE"));
         assert_eq!(address("\"a b\"@example.net").local(), "\"a b\"");
         assert_eq!(address("root@localhost").domain(), "localhost");
+    }
+
+    #[test]
+    fn no_letter_crosses_into_ascii() {
+        for (odd, plain) in [
+            ("\u{212a}ate@example.org", "kate@example.org"),
+            ("\u{17f}am@example.org", "sam@example.org"),
+            ("\u{17f}am@example.org", "SAM@example.org"),
+            ("\u{130}da@example.org", "ida@example.org"),
+            ("\u{131}da@example.org", "Ida@example.org"),
+            ("\u{ff4b}ate@example.org", "kate@example.org"),
+        ] {
+            let (odd, plain) = (address(odd), address(plain));
+            assert_ne!(odd, plain);
+            assert_ne!(odd.key(), plain.key());
+            assert_ne!(odd.cmp(&plain), Ordering::Equal);
+            assert_eq!(odd, odd.clone());
+        }
+    }
+
+    #[test]
+    fn other_letters_compare_without_case() {
+        for (one, other) in [
+            ("J\u{d6}RG@example.org", "j\u{f6}rg@example.org"),
+            ("\u{39f}\u{394}\u{39f}\u{3a3}@example.org", "\u{3bf}\u{3b4}\u{3bf}\u{3c2}@example.org"),
+            ("\u{410}\u{41d}\u{410}@example.org", "\u{430}\u{43d}\u{430}@example.org"),
+        ] {
+            let hash = |address: &Address| {
+                let mut hasher = std::hash::DefaultHasher::new();
+                address.hash(&mut hasher);
+                hasher.finish()
+            };
+            let (one, other) = (address(one), address(other));
+            assert_eq!((&one, one.key(), hash(&one)), (&other, other.key(), hash(&other)));
+        }
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_keys() {
+        let texts = ["kate", "KATE", "\u{212a}ate", "L\u{e4}", "z", "\u{17f}", "\u{130}da", "Zed", "_", "[x"];
+        let all: Vec<Address> = texts.iter().filter_map(|local| format!("{local}@example.org").parse().ok()).collect();
+        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+            assert_eq!(one.cmp(other), one.key().cmp(&other.key()), "{one} {other}");
+        }
     }
 
     #[test]

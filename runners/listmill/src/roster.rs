@@ -136,7 +136,7 @@ fn is_csv_header(line: &str) -> bool {
 }
 
 fn key<'t>(text: &'t str, row: &Row) -> impl Iterator<Item = char> + 't {
-    text[row.address.start as usize..row.address.end as usize].chars().flat_map(char::to_lowercase)
+    Address::key_of(&text[row.address.start as usize..row.address.end as usize])
 }
 
 /// One line, which begins at `start` of the text: `address` or `Name <address>`; none when it is empty or a comment.
@@ -246,6 +246,12 @@ mod tests {
         let expected = [("Alice", "alice@example.net"), ("Bob B.", "bob@example.net"), ("", "zoe@example.net")];
         assert_eq!(people(text), expected.map(|(name, address)| (name.to_owned(), address.to_owned())));
         assert_eq!(Roster::read(text.as_bytes().to_vec()).unwrap().repeated, 1);
+    }
+
+    #[test]
+    fn people_are_the_same_as_everywhere_else() {
+        let text = "\u{212a}ate@example.net\nkate@example.net\nJ\u{d6}RG@example.net\nj\u{f6}rg@example.net\n";
+        assert_eq!(people(text).len(), 3, "U+212A is no k");
     }
 
     #[test]
