@@ -211,8 +211,8 @@ macro_rules! key {
 
 /// Every key, in the order in which an owner meets them.
 pub const KEYS: &[Key] = &[
-    key!("description" = "", description: line, String::clone, "One line about the list, for listings and the List-Id field."),
-    key!("subject_prefix" = "", subject_prefix: line, String::clone, "Put in front of each subject, as \"[dev]\". Breaks DKIM signatures that cover the subject: nearly all."),
+    key!("description" = "", description: line::<200>, String::clone, "One line about the list, of at most 200 characters, for listings and the List-Id field."),
+    key!("subject_prefix" = "", subject_prefix: line::<40>, String::clone, "Put in front of each subject, as \"[dev]\"; at most 40 characters. Breaks DKIM signatures that cover the subject: nearly all."),
     key!("footer" = "", footer: text, String::clone, "Put below each post that is not signed or encrypted. Breaks DKIM signatures. {{list}}, {{description}} and {{owner}} are replaced."),
     key!("reply_to" = "author", reply_to: word, display, "Where replies are led: author (nothing is changed) or list (Reply-To is set)."),
     key!("member_action" = "accept", member_action: word, display, "What is done with a member's post: accept, hold, reject, discard."),
@@ -420,12 +420,25 @@ fn display<T: ToString>(value: &T) -> String {
     value.to_string()
 }
 
-/// One line: it goes into headers.
-fn line(text: &str) -> Result<String, String> {
+/// One line of at most `MAX` characters: it goes into the header section of each post.
+fn line<const MAX: usize>(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) {
         return Err("it must be one line without control characters".to_owned());
     }
-    Ok(text.trim().to_owned())
+    if let Some(odd) = text.chars().find(|c| leads_the_eye(*c)) {
+        return Err(format!("it has U+{:04X}, which is not seen and changes how the text is shown", u32::from(odd)));
+    }
+    let (text, count) = (text.trim(), text.trim().chars().count());
+    if count > MAX {
+        return Err(format!("it has {count} characters; at most {MAX} are allowed"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Line and paragraph separators, what turns the direction of the text around it, and other controls that no script needs
+/// within a line. Joiners and the marks U+200E and U+200F stay: Persian, Hebrew and emoji are written with them.
+fn leads_the_eye(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 fn text(text: &str) -> Result<String, String> {
@@ -517,6 +530,19 @@ mod tests {
             ("language", ""),
         ] {
             assert!(check(key, value).is_err(), "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn what_goes_into_headers_is_short_and_seen() {
+        for (key, most) in [("description", 200), ("subject_prefix", 40)] {
+            assert_eq!(check(key, &format!(" {} ", "ü".repeat(most))), Ok(()), "{key}");
+            let error = check(key, &"ü".repeat(most + 1)).unwrap_err();
+            assert!(error.to_string().contains(&format!("at most {most}")), "{error}");
+            for odd in "\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{feff}\u{85}\u{7f}".chars() {
+                assert!(check(key, &format!("a{odd}b")).is_err(), "{key} {odd:?}");
+            }
+            assert_eq!(check(key, "\u{6cc}\u{200c}\u{6a9} \u{200f}\u{5d0}"), Ok(()), "{key}: joiners and marks");
         }
     }
 

@@ -54,7 +54,8 @@ impl Moderation {
         self.rejection(post.entry, list, reason, cx)
     }
 
-    /// The notice that tells the author of `entry` why it is rejected, whoever decided that.
+    /// The notice that tells the author of `entry` why it is rejected, whoever decided that. Control characters in `reason`
+    /// other than line ends and tabs are left out.
     ///
     /// # Errors
     /// Why nobody is told: the author is in doubt, it is automatic mail, or a notice could reach somebody else.
@@ -65,7 +66,10 @@ impl Moderation {
         if let Some(why) = silence(entry, &message, &author) {
             return Err(why);
         }
-        Rejection { entry, message: &message, list, author: &author, reason }.notice(&self.config.templates, cx)
+        // A rule's reason may quote the post; in a terminal a control character can do anything.
+        let reason: String = reason.chars().filter(|c| !c.is_control() || ['\n', '\t'].contains(c)).collect();
+        Rejection { entry, message: &message, list, author: &author, reason: &reason }
+            .notice(&self.config.templates, cx)
     }
 }
 
@@ -130,4 +134,35 @@ fn held(post: &Post<'_>, list: &List, reasons: Vec<RuleHit>, now: Timestamp) -> 
 
 fn in_words(hits: &[RuleHit]) -> String {
     hits.iter().map(|hit| format!("{}: {}", hit.rule, hit.reason)).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use listmill_queue_format::{Author, EntryId, Envelope};
+
+    use super::*;
+
+    #[test]
+    fn a_reason_brings_no_control_character_into_the_notice() {
+        let list = List {
+            address: "dev@lists.example.org".parse().unwrap(),
+            created: Timestamp::UNIX_EPOCH,
+            own: Default::default(),
+            settings: Settings::default(),
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let envelope = Envelope { sender: "bob@example.net".to_owned(), ..Envelope::default() };
+        let post = b"From: bob@example.net\r\nSubject: x\r\n\r\nx\r\n";
+        let mut entry = Entry::arrived(EntryId::fresh(now, [1; 10]), now, envelope, post.to_vec().into());
+        entry.facts.author =
+            Some(Author { address: "bob@example.net".to_owned(), name: String::new(), other: Default::default() });
+        let stage = Moderation::new(ModerationConfig::default());
+        let told = |reason: &str| {
+            let notice = stage.rejection(&entry, &list, reason, Context { now, seed: 1 }).unwrap();
+            String::from_utf8(notice.message.to_vec()).unwrap()
+        };
+        let text = told("Not\tthis\u{1b}[2J,\nplease\r\u{7}\u{9b}.");
+        assert!(text.contains("Not\tthis[2J,\r\n") && text.contains("please."), "{text}");
+        assert!(text.replace("\r\n", "").chars().all(|c| c == '\t' || !c.is_control()), "{text:?}");
+    }
 }

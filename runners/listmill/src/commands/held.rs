@@ -92,6 +92,7 @@ pub(crate) fn accept(office: &Office, list: &ListAddress, ids: &[HeldId]) -> Out
 }
 
 fn reject(office: &Office, list: &ListAddress, ids: &[HeldId], reason: &str) -> Outcome {
+    readable(reason)?;
     let record = office.list(list)?;
     let (mut notices, mut untold) = (Vec::new(), Vec::new());
     for id in ids {
@@ -106,6 +107,17 @@ fn reject(office: &Office, list: &ListAddress, ids: &[HeldId], reason: &str) -> 
     untold.iter().try_for_each(output::line)
 }
 
+/// The author reads the reason, in a program that control characters may lead.
+fn readable(reason: &str) -> Outcome {
+    match reason.chars().find(|c| c.is_control() && !['\n', '\t'].contains(c)) {
+        None => Ok(()),
+        Some(odd) => Err(Failure::data(format!(
+            "the reason has the control character U+{:04X}; line ends (LF) and tabs alone are allowed",
+            u32::from(odd)
+        ))),
+    }
+}
+
 fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], decision: &str, outgoing: &[Entry]) -> Outcome {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
@@ -114,4 +126,21 @@ fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], decision: &str, o
     office.commit_and_send(&format!("held {decision}"), ids.iter().map(gone).collect(), outgoing)?;
     let numbers: Vec<_> = ids.iter().map(ToString::to_string).collect();
     output::line(format!("{list}: post {}: {decision}", numbers.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_no_control_character_but_line_ends_and_tabs() {
+        for good in ["", "Not about the mill.", "One line,\n\tand Grüße."] {
+            assert!(readable(good).is_ok(), "{good:?}");
+        }
+        for bad in ["\u{1b}[2J", "a\r\nb", "\0", "a\u{7f}", "\u{9b}31m", "\u{7}"] {
+            let failure = readable(bad).expect_err(bad);
+            let shown = format!("{failure:?}");
+            assert!(shown.contains("code: 65") && shown.contains("U+"), "{shown}");
+        }
+    }
 }
