@@ -129,6 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::loops::looping;
 
     fn list(settings: &[(&str, &str)]) -> List {
         let mut list = List {
@@ -187,6 +188,21 @@ mod tests {
     fn the_marks_of_all_lists_that_a_post_has_passed_stay() {
         let marks = "X-BeenThere: news@lists.example.org\r\nX-BeenThere: other@example.net\r\n";
         assert_eq!(sent(&format!("{marks}{POST}"), &[]), format!("{OURS}{marks}{POST}"));
+    }
+
+    #[test]
+    fn lists_that_are_members_of_each_other_know_their_posts_again() {
+        let (dev, mut news) = (list(&[]), list(&[]));
+        news.address = "news@lists.example.org".parse().unwrap();
+        let by = |list: &List, message: &[u8]| {
+            let (id, arrived) = (EntryId::fresh(Timestamp::UNIX_EPOCH, [1; 10]), Timestamp::UNIX_EPOCH);
+            distribute(&Post { message, list, id, arrived, footer: "" })
+        };
+        let once = by(&dev, POST.as_bytes());
+        assert_eq!(looping(&Message::parse(&once), Some(&news.address), None), None);
+        let twice = by(&news, &once);
+        assert_eq!(Message::parse(&twice).named("List-Id").count(), 1, "the other list's");
+        assert!(looping(&Message::parse(&twice), Some(&dev.address), None).is_some());
     }
 
     #[test]
