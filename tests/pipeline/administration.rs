@@ -183,6 +183,8 @@ fn held_posts_are_accepted_rejected_and_discarded_by_number() {
     assert!(site.ok(&["held", "show", DEV, &id("one"), "--message"]).contains("\r\n\r\nHello.\r\n"));
     site.ok(&["held", "accept", DEV, &id("one")]);
     wait_for("the copies of the accepted post", || copies(&site) == 3);
+    let told = site.fails(65, &["held", "reject", DEV, &id("two"), "--reason", "\u{1b}[2J"], b"");
+    assert!(told.contains("U+001B"), "{told}");
     site.ok(&["held", "reject", DEV, &id("two"), "--reason", "Not about the mill."]);
     wait_for("the notice to the author", || copies(&site) == 4);
     site.ok(&["held", "discard", DEV, &id("three")]);
