@@ -5,6 +5,7 @@ use std::io::Read;
 use listmill_core::Address;
 use listmill_intake::{Answer, Reception, Replies, Verdict};
 use listmill_mail::author::{Authorship, author};
+use listmill_mail::limits::excess;
 use listmill_mail::message::Message;
 use listmill_queue_format::{BodyKind, Client, Envelope};
 use listmill_runner::{Health, Shell};
@@ -76,6 +77,9 @@ pub(crate) fn check(message: &[u8]) -> Outcome {
     if message.is_empty() {
         return Err(Failure::data("there is no message on standard input"));
     }
+    if let Some(reason) = excess(message) {
+        return Err(Failure::data(format!("refused: 5.6.0 {reason}")));
+    }
     // RFC 5322 §2.3 and RFC 2045 §2.8: no message has one.
     if message.contains(&0) {
         return Err(Failure::data("refused: 5.6.0 the message has a NUL octet: it is no message"));
@@ -102,10 +106,18 @@ pub(crate) fn crlf(message: Vec<u8>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::crlf;
+    use super::{check, crlf};
 
     #[test]
     fn every_line_end_becomes_crlf() {
         assert_eq!(crlf(b"a\nb\r\nc\rd".to_vec()), b"a\r\nb\r\nc\r\nd");
+    }
+
+    #[test]
+    fn what_the_intake_would_refuse_is_not_read() {
+        assert!(check(b"From: bob@example.net\r\n\r\nx\r\n").is_ok());
+        for bad in [Vec::new(), b"From: b\0b\r\n\r\n".to_vec(), b"A:\r\n".repeat(10_001)] {
+            assert!(format!("{:?}", check(&bad).unwrap_err()).contains("code: 65"));
+        }
     }
 }
