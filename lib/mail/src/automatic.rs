@@ -3,20 +3,9 @@
 //! Answering a person's mail too rarely costs a question to the owners; answering a program's mail is a loop, or mail to
 //! somebody who never wrote. So in doubt a message counts as automatic.
 
+use crate::listheaders::LIST_FIELDS;
 use crate::message::Message;
 use crate::mime::content_type;
-
-/// Fields that only a list manager adds (RFC 2369, RFC 2919, RFC 8058).
-const LIST_FIELDS: [&str; 8] = [
-    "List-Id",
-    "List-Post",
-    "List-Help",
-    "List-Subscribe",
-    "List-Unsubscribe",
-    "List-Unsubscribe-Post",
-    "List-Owner",
-    "List-Archive",
-];
 
 /// Fields by which responders without Auto-Submitted give themselves away, whatever they say.
 const RESPONDER_FIELDS: [&str; 5] =

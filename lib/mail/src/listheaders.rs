@@ -36,8 +36,8 @@ const MAX_PATH: usize = 254;
 /// These go, whoever signed them.
 const NEVER: [&str; 6] = ["Return-Path", "Bcc", "Approved", "Approve", "X-Approved", "X-Approve"];
 
-/// These go unless they are signed: what ours replace, and requests for receipts.
-const UNLESS_SIGNED: [&str; 12] = [
+/// Fields that only a list manager adds (RFC 2369, RFC 2919, RFC 8058).
+pub(crate) const LIST_FIELDS: [&str; 8] = [
     "List-Id",
     "List-Post",
     "List-Help",
@@ -46,11 +46,11 @@ const UNLESS_SIGNED: [&str; 12] = [
     "List-Unsubscribe-Post",
     "List-Owner",
     "List-Archive",
-    "Precedence",
-    "Disposition-Notification-To",
-    "Disposition-Notification-Options",
-    "Return-Receipt-To",
 ];
+
+/// These go unless they are signed, as another list's fields do: what ours replace, and requests for receipts.
+const UNLESS_SIGNED: [&str; 4] =
+    ["Precedence", "Disposition-Notification-To", "Disposition-Notification-Options", "Return-Receipt-To"];
 
 /// A post that is to be distributed.
 #[derive(Debug, Clone, Copy)]
@@ -97,8 +97,8 @@ pub fn distribute(post: &Post<'_>) -> Vec<u8> {
     let signed = signed_names(&message);
     let among = |names: &[&str], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
     let mut edit = Edit::new(&message).remove_where(|field| {
-        among(&NEVER, field.name)
-            || (among(&UNLESS_SIGNED, field.name) && !signed.contains(&field.name.to_ascii_lowercase()))
+        let replaced = among(&LIST_FIELDS, field.name) || among(&UNLESS_SIGNED, field.name);
+        among(&NEVER, field.name) || (replaced && !signed.contains(&field.name.to_ascii_lowercase()))
     });
     edit = edit.prepend(supplied(post, &message));
     if settings.reply_to == ReplyTo::List {
