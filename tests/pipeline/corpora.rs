@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use listmill_tests::corpus::{crlf, files};
+use listmill_tests::corpus::{MIME, crlf, files};
 use listmill_tests::dkim;
 use listmill_tests::lmtp::Lmtp;
 use listmill_tests::program::{Site, wait_for};
 
 const DEV: &str = "dev@lists.example.org";
-const FOLDERS: &[&str] =
-    &["mime-gmime", "mime-mail-parser-rust", "mime-perl-email-mime", "mime-perl-mailbox", "mime-python-email"];
-
 /// Fields that a list takes away or sets itself (specs/runners/pending.md).
 const OURS: &[&str] = &[
     "received",
@@ -28,7 +25,7 @@ const OURS: &[&str] = &[
 
 #[test]
 fn every_mime_corpus_comes_out_unchanged_or_is_refused_with_a_reason() {
-    let files = files(FOLDERS);
+    let files = files(&MIME);
     let site = Site::new("maildir:copies", "");
     let settings = ["nonmember_action=accept", "implicit_destination=accept", "administrivia=accept"];
     site.list(DEV, &settings, ["bob@example.net".to_owned()]);

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::program::workspace;
 
+/// The folders of odd and broken MIME messages.
+pub const MIME: [&str; 5] =
+    ["mime-gmime", "mime-mail-parser-rust", "mime-perl-email-mime", "mime-perl-mailbox", "mime-python-email"];
+
 /// Where a folder of the corpora is; none, said by name, where it is absent.
 pub fn folder(name: &str) -> Option<PathBuf> {
     let path = workspace().join("../shared/corpora").join(name);
