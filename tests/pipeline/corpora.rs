@@ -12,6 +12,7 @@ const DEV: &str = "dev@lists.example.org";
 /// Fields that a list takes away or sets itself (specs/runners/pending.md).
 const OURS: &[&str] = &[
     "received",
+    "x-beenthere",
     "return-path",
     "delivered-to",
     "x-envelope-to",
