@@ -31,6 +31,7 @@ fn init_writes_a_site_that_check_accepts_and_writes_nothing_over() {
     let told = site.fails(65, &["init", at], b"");
     assert!(told.contains("left as it is"), "{told}");
     assert!(site.ok(&["check"]).contains("no mail leaves"));
+    assert!(!site.dir().join("data").exists(), "check makes nothing");
 }
 
 #[test]

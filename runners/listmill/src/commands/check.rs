@@ -14,7 +14,7 @@ use listmill_store::Opened;
 use rustix::fs::Access;
 
 use crate::failure::{Failure, Outcome};
-use crate::{output, wiring};
+use crate::{office, output, wiring};
 
 /// How long the smarthost may take for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +39,7 @@ impl Report {
 }
 
 pub(crate) fn run(site: &Site) -> Outcome {
+    office::own(site)?;
     let mut report = Report { wrong: 0 };
     report.line(&format!("site file {}", site.file.display()), Ok(format!("domains {}", site.domains.join(", "))))?;
     let running = store(site, &mut report)?;
@@ -65,6 +66,11 @@ pub(crate) fn run(site: &Site) -> Outcome {
 
 /// True when another process owns the store: then it is listening, too.
 fn store(site: &Site, report: &mut Report) -> Outcome<bool> {
+    if !site.store().exists() {
+        // Opening it would make it.
+        report.line(&format!("store {}", site.store().display()), private(site.store()))?;
+        return Ok(false);
+    }
     let opened = listmill_store::open(site.store(), &site.socket(), site.cascade.clone());
     let what = format!("store {}", site.store().display());
     match opened {
@@ -88,8 +94,7 @@ fn store(site: &Site, report: &mut Report) -> Outcome<bool> {
 /// A directory of ours: it can be written, or made, and is nobody else's business. Nothing is made here.
 fn private(dir: &Path) -> Result<String, String> {
     let Ok(meta) = fs::metadata(dir) else {
-        let above = dir.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
-        writable(above)?;
+        let above = can_be_made(dir)?;
         return Ok(format!("is not there yet; will be made below {}", above.display()));
     };
     if !meta.is_dir() {
@@ -102,6 +107,12 @@ fn private(dir: &Path) -> Result<String, String> {
         }
         _ => Ok(String::new()),
     }
+}
+
+/// What is there of the way to this directory, when the rest can be made in it.
+fn can_be_made(dir: &Path) -> Result<&Path, String> {
+    let above = dir.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
+    writable(above).map(|()| above)
 }
 
 fn writable(dir: &Path) -> Result<(), String> {
@@ -142,8 +153,7 @@ fn listening(listen: &Listen, running: bool) -> Result<String, String> {
 
 fn relay(site: &Site) -> Result<String, String> {
     if let RelayUrl::Maildir(dir) = &site.relay {
-        let above = dir.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/"));
-        writable(above)?;
+        can_be_made(dir)?;
         return Ok(format!("no mail leaves: copies become files in {}", dir.display()));
     }
     let runtime = wiring::runtime().map_err(|error| error.to_string())?;
