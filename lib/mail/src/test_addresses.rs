@@ -1,6 +1,6 @@
-//! Addresses of every shape that [`listmill_core::Address`] takes, for property tests.
+//! What tests of tokens and return paths work with: keys, a list, and addresses of every shape that [`Address`] takes.
 
-use listmill_core::Address;
+use listmill_core::{Address, ListAddress, SigningKeys};
 use proptest::prelude::*;
 
 /// Plain, full of marks that have a meaning here, quoted, and not ASCII.
@@ -21,4 +21,13 @@ pub(crate) fn addresses() -> impl Strategy<Value = Address> {
         Just("xn--bcher-kva.example".to_owned()),
     ];
     (local, domain).prop_filter_map("not an address", |(local, domain)| format!("{local}@{domain}").parse().ok())
+}
+
+/// One key for each octet, the newest first.
+pub(crate) fn keys(newest: &[u8]) -> SigningKeys {
+    SigningKeys::new(newest.iter().map(|key| [*key; 32]).collect()).unwrap()
+}
+
+pub(crate) fn list() -> ListAddress {
+    "dev@lists.example.org".parse().unwrap()
 }

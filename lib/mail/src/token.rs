@@ -45,15 +45,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::test_addresses::addresses;
-
-    fn keys(newest: &[u8]) -> SigningKeys {
-        SigningKeys::new(newest.iter().map(|key| [*key; 32]).collect()).unwrap()
-    }
-
-    fn list() -> ListAddress {
-        "dev@lists.example.org".parse().unwrap()
-    }
+    use crate::test_addresses::{addresses, keys, list};
 
     #[test]
     fn a_token_is_for_one_member_of_one_list() {

@@ -103,15 +103,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::test_addresses::addresses;
-
-    fn keys(newest: &[u8]) -> SigningKeys {
-        SigningKeys::new(newest.iter().map(|key| [*key; 32]).collect()).unwrap()
-    }
-
-    fn list() -> ListAddress {
-        "dev@lists.example.org".parse().unwrap()
-    }
+    use crate::test_addresses::{addresses, keys, list};
 
     fn post(chance: u8) -> EntryId {
         EntryId::fresh(Timestamp::UNIX_EPOCH, [chance; 10])

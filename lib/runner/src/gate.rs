@@ -8,10 +8,10 @@ use std::sync::Arc;
 use listmill_core::{Context, Disposition, Stage, StoreView, Unavailable};
 use listmill_intake::{Answer, Reception, Replies, Verdict, received_field};
 use listmill_mail::limits::message_id;
-use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Timestamp};
-use rand::Rng;
+use listmill_queue_format::{Entry, Envelope, Queue, Timestamp};
 
 use crate::Shell;
+use crate::identity::fresh_id;
 use crate::panics::guarded;
 use crate::work::{Decider, End, Work};
 
@@ -168,11 +168,4 @@ fn refusal(reason: &str) -> Answer {
         _ => 554,
     };
     Answer::Refused { code, status: status.to_owned(), text: text.to_owned() }
-}
-
-/// A new identity, by this host's clock and chance.
-fn fresh_id(now: Timestamp) -> EntryId {
-    let mut chance = [0_u8; 10];
-    rand::rng().fill_bytes(&mut chance);
-    EntryId::fresh(now, chance)
 }

@@ -56,7 +56,7 @@ pub enum Carried {
 
 /// Why an entry is not done.
 enum Setback {
-    /// Ours or the operator's to wait for: the entry is given back.
+    /// Ours or the operator's to wait for: the entry is put off.
     Wait(String),
     /// A fault in the software: the entry is shunted.
     Fault(Panic),
@@ -296,11 +296,6 @@ impl Shell {
         self.queues.put(&entries).map_err(|error| error.to_string())?;
         store.outbox_done(id).map_err(|error| error.to_string())?;
         Ok(entries.len())
-    }
-
-    /// Waits for an entry of `queue` and claims it.
-    pub(crate) fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError> {
-        self.queues.claim(queue, wait)
     }
 }
 

@@ -65,7 +65,7 @@ pub fn serve(
 fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
     let mut pause = BACKOFF.0;
     while !stop.is_stopped() {
-        let carried = match shell.claim(runner.queue(), LOOK_AROUND) {
+        let carried = match shell.queues.claim(runner.queue(), LOOK_AROUND) {
             Ok(None) => continue,
             Ok(Some(claimed)) => carry(runner, shell, claimed),
             Err(error) => {

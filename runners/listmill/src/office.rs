@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use listmill_core::{Commit, Committed, List, ListAddress, MessageFile, StoreChange};
 use listmill_queue::{DiskQueues, QueueBackend};
-use listmill_queue_format::{Entry, EntryId, Timestamp, encode};
+use listmill_queue_format::{Entry, Timestamp, encode};
 use listmill_runner::config::Site;
+use listmill_runner::fresh_id;
 use listmill_store::Store;
-use rand::Rng;
 
 use crate::failure::{Failure, Outcome};
 
@@ -28,9 +28,9 @@ impl Office {
 
     /// Opens this site.
     pub(crate) fn of(site: Site) -> Outcome<Office> {
-        own(&site)?;
-        let store = listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?.store();
+        // The queues first: they are refused to whom the site does not belong.
         let queues = queues(&site)?;
+        let store = listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?.store();
         Ok(Office { site, store, queues })
     }
 
@@ -58,9 +58,10 @@ impl Office {
     /// Applies changes, then writes entries to their queues: the shell's order, so that a crash in between loses nothing.
     pub(crate) fn commit_and_send(&self, why: &str, changes: Vec<StoreChange>, outgoing: &[Entry]) -> Outcome {
         let files = outgoing.iter().map(|entry| encode(entry).map(MessageFile)).collect::<Result<_, _>>();
+        let now = Timestamp::now();
         let commit = Commit {
-            id: fresh_id(),
-            at: Timestamp::now(),
+            id: fresh_id(now),
+            at: now,
             by: "operator".to_owned(),
             why: why.to_owned(),
             changes,
@@ -91,15 +92,8 @@ pub(crate) fn own(site: &Site) -> Outcome {
     )))
 }
 
-/// The queues of a site.
+/// The queues of a site, for the user that it belongs to.
 pub(crate) fn queues(site: &Site) -> Outcome<Arc<dyn QueueBackend>> {
     own(site)?;
     Ok(Arc::new(DiskQueues::open(site.spool())?))
-}
-
-/// The identity of an operator's command.
-pub(crate) fn fresh_id() -> EntryId {
-    let mut chance = [0_u8; 10];
-    rand::rng().fill_bytes(&mut chance);
-    EntryId::fresh(Timestamp::now(), chance)
 }

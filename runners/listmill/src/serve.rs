@@ -82,7 +82,7 @@ impl Serving {
     /// Starts serving these queues; returns when every socket listens.
     pub(crate) fn start(site: &Site, queues: &[Queue], runtime: &Runtime) -> Outcome<Serving> {
         remember_panics();
-        office::own(site)?;
+        let queue_backend = office::queues(site)?;
         // A host that only delivers needs no store, and must not have one (invariant 4).
         let opened = if queues == [Queue::Outbound] {
             None
@@ -96,7 +96,7 @@ impl Serving {
             );
         }
         let shell = Shell {
-            queues: office::queues(site)?,
+            queues: queue_backend,
             store: opened.as_ref().map(Opened::store),
             host: site.host.clone(),
             health: Health::default(),

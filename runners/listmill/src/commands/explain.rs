@@ -5,12 +5,13 @@
 use std::io::Read;
 
 use listmill_core::{Address, Context, Disposition, Stage, StoreView, Unavailable};
-use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Timestamp};
+use listmill_queue_format::{Entry, Envelope, Queue, Timestamp};
+use listmill_runner::fresh_id;
 use serde::Serialize;
 
 use crate::cli::Json;
 use crate::failure::{Failure, Outcome};
-use crate::office::{Office, fresh_id};
+use crate::office::Office;
 use crate::{output, wiring};
 
 /// One disposition of one stage.
@@ -45,8 +46,8 @@ pub(crate) fn steps(office: &Office, to: &Address, from: Option<String>, message
     let message = super::inject::crlf(message.to_vec());
     let sender = super::inject::sender(from, &message)?;
     let envelope = Envelope { sender, recipients: vec![to.to_string()], ..Envelope::default() };
-    let id = fresh_id();
-    let entry = Entry::arrived(id, Timestamp::now(), envelope, message.into());
+    let now = Timestamp::now();
+    let entry = Entry::arrived(fresh_id(now), now, envelope, message.into());
     let mut walk = Walk { office, steps: Vec::new(), copies: Copies::default() };
     walk.follow(entry)?;
     if walk.copies.recipients > 0 {
@@ -119,8 +120,7 @@ impl Walk<'_> {
     }
 
     fn ask<S: Stage>(&self, stage: &S, entry: &Entry) -> Outcome<Vec<Disposition>> {
-        let id: EntryId = entry.id;
-        let cx = Context { now: Timestamp::now(), seed: id.seed() };
+        let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
         let view: &dyn StoreView = &*self.office.store;
         stage.decide(entry, view, cx).map_err(|error: Unavailable| Failure::try_again(error))
     }
