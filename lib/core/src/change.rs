@@ -7,7 +7,10 @@ use data_encoding::BASE64;
 use listmill_queue_format::EntryId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Address, Ban, BanPattern, BanScope, HeldId, HeldPost, ListAddress, Member, Timestamp, Unavailable};
+use crate::{
+    Address, Allowance, Ban, BanPattern, BanScope, HeldId, HeldPost, ListAddress, Member, Request, RequestKind,
+    Timestamp, Trust, Unavailable, Verdict,
+};
 
 /// One change. Each has its precondition; if one fails, nothing of the batch happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,15 +72,67 @@ pub enum StoreChange {
         /// The entry.
         file: MessageFile,
     },
-    /// A held post goes: somebody has decided. It must be held.
+    /// A held post goes: it is decided. It must be held. The decision stays known for a month; the message file of a post that can
+    /// come back ([`Verdict::can_be_undone`]) stays for an hour.
     Unhold {
         /// Which list.
         list: ListAddress,
         /// Which post.
         id: HeldId,
-        /// What was decided, for the audit log: "accept", "reject", "discard".
-        decision: String,
+        /// What was decided.
+        verdict: Verdict,
+        /// Who decided: an address, or "operator"; empty where it was the clock.
+        by: String,
     },
+    /// A decision is taken back: the post is held again, under its number. Its message file must still be there.
+    Rehold {
+        /// Which list.
+        list: ListAddress,
+        /// Which post.
+        id: HeldId,
+    },
+    /// A held post is to wait longer. It must be held.
+    Postpone {
+        /// Which list.
+        list: ListAddress,
+        /// Which post.
+        id: HeldId,
+        /// When it lapses.
+        until: Timestamp,
+    },
+    /// A request is opened, or opened again. The one that is open for the same list, kind and address must be that of `instead`.
+    OpenRequest {
+        /// The request.
+        request: Request,
+        /// The entry that opened the request in whose place this one comes; none: there must be none.
+        instead: Option<EntryId>,
+    },
+    /// A request is confirmed or cancelled. It must be open, and opened by this entry.
+    CloseRequest {
+        /// Which list.
+        list: ListAddress,
+        /// Which kind.
+        kind: RequestKind,
+        /// Whose.
+        address: Address,
+        /// The entry that opened it.
+        opened: EntryId,
+        /// What became of it, for the audit log: "confirmed", "cancelled".
+        outcome: String,
+    },
+    /// A letter leaves that may not have been asked for. The day of the commit (UTC) must allow it, the letters of this batch before
+    /// it counted.
+    Spend {
+        /// To whom.
+        address: Address,
+        /// On whose word.
+        trust: Trust,
+        /// What the day allows.
+        allowance: Allowance,
+    },
+    /// What nobody needs any more goes: requests that have expired, budgets of days before, message files of decisions that can no longer be
+    /// undone, decisions older than a month. Each as of the commit's time, and a bounded number of each.
+    Tidy,
     /// A ban. One for the same scope and pattern is replaced.
     Ban(Ban),
     /// A ban goes. It must be there.
@@ -204,6 +259,30 @@ pub enum Refusal {
         /// What is wrong, with the key's name.
         reason: String,
     },
+    /// What became of the post cannot be taken back.
+    #[error("post {id} of {list} cannot come back: it was not decided, or too long ago")]
+    NotDecided {
+        /// Which list.
+        list: ListAddress,
+        /// Which post.
+        id: HeldId,
+    },
+    /// Another request is open than the decision took to be, or none.
+    #[error("the request of {address} on {list} ({kind}) has changed")]
+    RequestChanged {
+        /// Which list.
+        list: ListAddress,
+        /// Which kind.
+        kind: RequestKind,
+        /// Whose.
+        address: Address,
+    },
+    /// The day's budget for this address is spent.
+    #[error("{address} gets no more letters today")]
+    OverBudget {
+        /// Who.
+        address: Address,
+    },
     /// There is no such ban.
     #[error("there is no ban of {pattern} on {scope}")]
     NoBan {
@@ -250,7 +329,20 @@ impl fmt::Display for StoreChange {
             StoreChange::Hold { post, .. } => {
                 write!(f, "{}: post by {} held ({})", post.list, post.author, post.message_id)
             }
-            StoreChange::Unhold { list, id, decision } => write!(f, "{list}: held post {id}: {decision}"),
+            StoreChange::Unhold { list, id, verdict, by } if by.is_empty() || by == "operator" => {
+                write!(f, "{list}: held post {id}: {verdict}")
+            }
+            StoreChange::Unhold { list, id, verdict, by } => write!(f, "{list}: held post {id}: {verdict} by {by}"),
+            StoreChange::Rehold { list, id } => write!(f, "{list}: post {id} held again"),
+            StoreChange::Postpone { list, id, until } => write!(f, "{list}: held post {id} waits until {until}"),
+            StoreChange::OpenRequest { request: Request { list, kind, address, .. }, .. } => {
+                write!(f, "{list}: request of {address} to confirm: {kind}")
+            }
+            StoreChange::CloseRequest { list, kind, address, outcome, .. } => {
+                write!(f, "{list}: request of {address} {outcome}: {kind}")
+            }
+            StoreChange::Spend { address, .. } => write!(f, "a letter to {address} counted"),
+            StoreChange::Tidy => f.write_str("tidied up"),
             StoreChange::Ban(ban) => write!(f, "{}: {} banned", ban.scope, ban.pattern),
             StoreChange::Unban { scope, pattern } => write!(f, "{scope}: {pattern} no longer banned"),
         }

@@ -7,6 +7,13 @@ use crate::{Disposition, List, ListAddress, StoreView, Unavailable};
 /// The word of mail to `postmaster@` or `abuse@` the site (RFC 2142 §5), in the place of a list's subaddress.
 pub const POSTMASTER: &str = "postmaster";
 
+/// The word of an entry that tells of the time, in the place of a list's subaddress; it concerns no list. Its detail says what is to be
+/// done: `tick` what is done every few minutes, `day` what is done once a day.
+pub const CLOCK: &str = "clock";
+
+/// The word of an entry that follows a hold: its detail is the id of the entry that was held, its message is empty.
+pub const HELD: &str = "held";
+
 /// What an entry concerns.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Destination {

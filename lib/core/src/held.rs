@@ -1,9 +1,14 @@
 //! A post that waits for a moderator.
 
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::SignedDuration;
 use listmill_queue_format::{EntryId, RuleHit};
 use serde::{Deserialize, Serialize};
 
-use crate::{ListAddress, Timestamp};
+use crate::text_serde::text_serde;
+use crate::{Address, ListAddress, Timestamp};
 
 /// The number of a held post, given by the store, counting from 1 on each list.
 pub type HeldId = u64;
@@ -32,4 +37,89 @@ pub struct HeldPost {
     pub since: Timestamp,
     /// When it lapses.
     pub expires: Timestamp,
+    /// SHA-256 of the message, in lower-case hexadecimal digits: what a moderator's token is bound to.
+    #[serde(default)]
+    pub sha256: String,
+    /// The command that waits for a moderator, where this is no post but somebody's wish to join or to leave; `author` is who
+    /// wishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
+}
+
+/// What became of a held post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It went to the list.
+    Accept,
+    /// It went back, with a reason.
+    Reject,
+    /// It was dropped.
+    Discard,
+    /// Nobody decided in time.
+    Lapse,
+    /// Its author took it back.
+    Cancel,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Verdict; 5] = [Verdict::Accept, Verdict::Reject, Verdict::Discard, Verdict::Lapse, Verdict::Cancel];
+
+    /// The name in the store, the audit log and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Accept => "accept",
+            Verdict::Reject => "reject",
+            Verdict::Discard => "discard",
+            Verdict::Lapse => "lapse",
+            Verdict::Cancel => "cancel",
+        }
+    }
+
+    /// It can be taken back: the post has reached nobody, so it is kept for a while.
+    pub fn can_be_undone(self) -> bool {
+        matches!(self, Verdict::Reject | Verdict::Discard)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Verdict {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let found = Verdict::ALL.into_iter().find(|verdict| verdict.name() == word);
+        found.ok_or_else(|| format!("{word:?} is not what becomes of a held post"))
+    }
+}
+
+text_serde!(Verdict);
+
+/// A decision about a held post, kept so that whoever comes later can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The post, as it was held.
+    pub post: HeldPost,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Who decided: an address, or "operator" for the command line; empty where it was the clock.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Decision {
+    /// How long a decision that [can be undone](Verdict::can_be_undone) is.
+    pub const UNDO: SignedDuration = SignedDuration::from_mins(15);
+
+    /// It was this person, and it is not too late to take it back.
+    pub fn can_be_undone(&self, by: &Address, now: Timestamp) -> bool {
+        self.verdict.can_be_undone()
+            && self.by.parse().is_ok_and(|decider: Address| decider == *by)
+            && now.duration_since(self.at) <= Decision::UNDO
+    }
 }

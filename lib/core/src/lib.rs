@@ -5,6 +5,7 @@
 
 mod address;
 mod ban;
+mod budget;
 mod change;
 mod destination;
 mod disposition;
@@ -13,6 +14,7 @@ mod keys;
 mod list;
 mod member;
 mod no_store;
+mod request;
 mod resolve;
 pub mod settings;
 mod stage;
@@ -21,15 +23,17 @@ mod view;
 
 pub use address::{Address, AddressError};
 pub use ban::{Ban, BanPattern, BanPatternError, BanScope};
+pub use budget::{Allowance, Spent, Trust};
 pub use change::{AuditRecord, Commit, CommitError, Committed, MessageFile, Refusal, StoreChange};
-pub use destination::{Destination, POSTMASTER, destination};
+pub use destination::{CLOCK, Destination, HELD, POSTMASTER, destination};
 pub use disposition::{DeliveryPlan, Disposition, Transaction};
-pub use held::{HeldId, HeldPost};
+pub use held::{Decision, HeldId, HeldPost, Verdict};
 pub use keys::SigningKeys;
 pub use list::{List, ListAddress, ListNameError};
 pub use listmill_queue_format::Timestamp;
-pub use member::{By, Delivery, Member, Moderation, Role, Roles};
+pub use member::{By, Delivery, Member, Moderation, Preferences, Role, Roles};
 pub use no_store::NoStore;
+pub use request::{Request, RequestKind};
 pub use resolve::{Resolved, Word, resolve};
 pub use settings::{Action, Settings};
 pub use stage::{Context, Settle, Stage};

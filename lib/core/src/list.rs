@@ -60,12 +60,7 @@ impl ListAddress {
         let reserved = |word: &str| {
             self.name() == word || ["-", "+"].iter().any(|mark| self.name().ends_with(&format!("{mark}{word}")))
         };
-        match Word::SPELLINGS
-            .iter()
-            .map(|(word, _)| *word)
-            .chain(["postmaster", "abuse", "mailer-daemon"])
-            .find(|word| reserved(word))
-        {
+        match Word::RESERVED.into_iter().chain(["postmaster", "abuse", "mailer-daemon"]).find(|word| reserved(word)) {
             Some(word) => Err(ListNameError {
                 name: self.name().to_owned(),
                 reason: format!("{word:?} at its end is reserved for the addresses that each list has"),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::text_serde::text_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Address};
+use crate::{Action, Address, Timestamp};
 
 /// A person on a list, with all that the list knows of them.
 ///
@@ -30,8 +30,88 @@ pub struct Member {
     /// The language of mail from us (BCP 47); the list's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// What else they have chosen.
+    #[serde(default, skip_serializing_if = "Preferences::is_default")]
+    pub preferences: Preferences,
+    /// When a delivery that is switched off begins again by itself, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<i64>,
     /// When they joined, in seconds since 1970.
     pub joined: i64,
+}
+
+/// What a member chooses about their copies and about being seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Preferences {
+    /// Gets a note when an own post is distributed.
+    pub ack: bool,
+    /// Gets a copy of own posts.
+    pub myposts: bool,
+    /// Gets a copy although To or Cc names them.
+    pub duplicates: bool,
+    /// Is left out when others ask who is on the list.
+    pub hide: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Preferences { ack: false, myposts: true, duplicates: true, hide: false }
+    }
+}
+
+impl Preferences {
+    fn is_default(&self) -> bool {
+        *self == Preferences::default()
+    }
+
+    /// The names, each with its value, in order.
+    pub fn named(&self) -> [(&'static str, bool); 4] {
+        [("ack", self.ack), ("myposts", self.myposts), ("duplicates", self.duplicates), ("hide", self.hide)]
+    }
+
+    /// Sets the preference of this name; false when there is none.
+    pub fn set(&mut self, name: &str, on: bool) -> bool {
+        let preference = match name {
+            "ack" => &mut self.ack,
+            "myposts" => &mut self.myposts,
+            "duplicates" => &mut self.duplicates,
+            "hide" => &mut self.hide,
+            _ => return false,
+        };
+        *preference = on;
+        true
+    }
+}
+
+impl fmt::Display for Preferences {
+    /// What differs from the defaults: `ack=on hide=on`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chosen = self.named().into_iter().zip(Preferences::default().named());
+        let chosen = chosen.filter(|(own, built_in)| own != built_in).map(|((name, on), _)| {
+            let word = if on { "on" } else { "off" };
+            format!("{name}={word}")
+        });
+        f.write_str(&chosen.collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl FromStr for Preferences {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut preferences = Preferences::default();
+        for word in text.split_ascii_whitespace() {
+            let known = match word.split_once('=') {
+                Some((name, "on")) => preferences.set(name, true),
+                Some((name, "off")) => preferences.set(name, false),
+                _ => false,
+            };
+            if !known {
+                return Err(format!("{word:?} is not a preference: ack, myposts, duplicates, hide, each =on or =off"));
+            }
+        }
+        Ok(preferences)
+    }
 }
 
 impl Member {
@@ -44,13 +124,16 @@ impl Member {
             delivery: Delivery::default(),
             moderation: Moderation::default(),
             language: None,
+            preferences: Preferences::default(),
+            resumes: None,
             joined,
         }
     }
 
-    /// Posts are delivered to them, one by one.
-    pub fn receives_each(&self) -> bool {
-        self.roles.has(Role::Member) && self.delivery == Delivery::Each
+    /// Posts are delivered to them, one by one, at this moment.
+    pub fn receives_each(&self, now: Timestamp) -> bool {
+        let resumed = self.resumes.is_some_and(|at| at <= now.as_second());
+        self.roles.has(Role::Member) && (self.delivery == Delivery::Each || resumed)
     }
 }
 
@@ -253,4 +336,4 @@ impl FromStr for Moderation {
     }
 }
 
-text_serde!(Roles, Delivery, Moderation);
+text_serde!(Roles, Delivery, Moderation, Preferences);

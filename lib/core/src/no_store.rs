@@ -1,8 +1,10 @@
 //! The view of a host without a store: outbound asks it for nothing.
 
+use listmill_queue_format::EntryId;
+
 use crate::{
-    Address, AuditRecord, Ban, BanScope, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Role, SigningKeys,
-    StoreView, Unavailable,
+    Address, AuditRecord, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Request,
+    RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
 };
 
 /// A view in which nothing can be read: every question is answered [`Unavailable`].
@@ -50,6 +52,30 @@ impl StoreView for NoStore {
     }
 
     fn held_entry(&self, _: &ListAddress, _: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
+        none()
+    }
+
+    fn held_by_entry(&self, _: &ListAddress, _: EntryId) -> Result<Option<HeldPost>, Unavailable> {
+        none()
+    }
+
+    fn decision(&self, _: &ListAddress, _: HeldId) -> Result<Option<Decision>, Unavailable> {
+        none()
+    }
+
+    fn decisions(&self, _: &ListAddress, _: Option<HeldId>, _: usize) -> Result<Vec<Decision>, Unavailable> {
+        none()
+    }
+
+    fn request(&self, _: &ListAddress, _: RequestKind, _: &Address) -> Result<Option<Request>, Unavailable> {
+        none()
+    }
+
+    fn request_by_handle(&self, _: &ListAddress, _: &str) -> Result<Option<Request>, Unavailable> {
+        none()
+    }
+
+    fn spent(&self, _: &Address, _: Trust, _: Timestamp) -> Result<Spent, Unavailable> {
         none()
     }
 

@@ -23,6 +23,16 @@ pub enum Word {
     Owner,
     /// Delivery failures.
     Bounces,
+    /// The author takes back what they asked for, or their held post.
+    Cancel,
+    /// Help about commands.
+    Help,
+    /// What the list is.
+    Info,
+    /// One's own membership.
+    Query,
+    /// To the moderators.
+    Moderators,
 }
 
 impl Word {
@@ -39,6 +49,41 @@ impl Word {
         ("discard", Word::Discard),
         ("owner", Word::Owner),
         ("bounces", Word::Bounces),
+        ("cancel", Word::Cancel),
+        ("help", Word::Help),
+        ("info", Word::Info),
+        ("faq", Word::Info),
+        ("query", Word::Query),
+        ("moderators", Word::Moderators),
+        ("editor", Word::Moderators),
+        // As mlmmj and ezmlm call them: people and links of a list that came from there.
+        ("confsub", Word::Confirm),
+        ("confunsub", Word::Confirm),
+        ("release", Word::Approve),
+        ("moderate", Word::Approve),
+        ("accept", Word::Approve),
+        ("permit", Word::Approve),
+        ("obstruct", Word::Reject),
+        ("unsub", Word::Leave),
+        ("sc", Word::Confirm),
+        ("uc", Word::Confirm),
+        ("tc", Word::Approve),
+        ("vc", Word::Approve),
+    ];
+
+    /// The spellings that no new list's name may end in. The others are for a list of that name to take: it wins.
+    pub const RESERVED: [&'static str; 11] = [
+        "request",
+        "join",
+        "subscribe",
+        "leave",
+        "unsubscribe",
+        "confirm",
+        "approve",
+        "reject",
+        "discard",
+        "owner",
+        "bounces",
     ];
 
     /// The name in the message file and in the addresses that we write.
@@ -53,6 +98,11 @@ impl Word {
             Word::Discard => "discard",
             Word::Owner => "owner",
             Word::Bounces => "bounces",
+            Word::Cancel => "cancel",
+            Word::Help => "help",
+            Word::Info => "info",
+            Word::Query => "query",
+            Word::Moderators => "moderators",
         }
     }
 
@@ -97,7 +147,12 @@ pub fn resolve(view: &dyn StoreView, address: &Address) -> Result<Option<Resolve
 }
 
 fn word_and_detail(text: &str) -> Option<(Word, &str)> {
-    let (word, detail) = match text.find(['+', '-']) {
+    // ezmlm sets a dot behind its short words: `dev-sc.1764000000.token@`.
+    let dotted = ["sc.", "uc.", "tc.", "vc."]
+        .iter()
+        .any(|short| text.get(..3).is_some_and(|begin| begin.eq_ignore_ascii_case(short)));
+    let marks: &[char] = if dotted { &['.'] } else { &['+', '-'] };
+    let (word, detail) = match text.find(marks) {
         Some(at) => (&text[..at], &text[at + 1..]),
         None => (text, ""),
     };

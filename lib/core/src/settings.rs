@@ -42,6 +42,39 @@ pub enum Policy {
     Confirm,
     /// A moderator decides.
     Moderate,
+    /// The person confirms, then a moderator decides.
+    ConfirmAndModerate,
+}
+
+/// Who may see who is on the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Visible {
+    /// Its members.
+    Members,
+    /// The people in charge.
+    Owners,
+}
+
+/// What it takes to believe a mail of somebody who is in charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Proof {
+    /// An aligned authentication result of a trusted host, or else a confirmation.
+    Aligned,
+    /// A confirmation, each time.
+    Confirm,
+    /// The token that went to this person alone.
+    Token,
+}
+
+/// When moderators hear of what is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Notices {
+    /// At once, and in the daily summary.
+    Each,
+    /// In the daily summary.
+    Daily,
+    /// Never.
+    Off,
 }
 
 /// Who may read the archive.
@@ -79,7 +112,10 @@ macro_rules! words {
 words! {
     Action { Accept = "accept", Hold = "hold", Reject = "reject", Discard = "discard" }
     ReplyTo { Author = "author", List = "list" }
-    Policy { Open = "open", Confirm = "confirm", Moderate = "moderate" }
+    Policy { Open = "open", Confirm = "confirm", Moderate = "moderate", ConfirmAndModerate = "confirm+moderate" }
+    Visible { Members = "members", Owners = "owners" }
+    Proof { Aligned = "aligned", Confirm = "confirm", Token = "token" }
+    Notices { Each = "each", Daily = "daily", Off = "off" }
     Archive { Public = "public", Private = "private", Off = "off" }
     Switch { On = "on", Off = "off" }
     HoldOrAccept { Hold = "hold", Accept = "accept" }
@@ -160,6 +196,20 @@ pub struct Settings {
     pub subscribe_policy: Policy,
     /// What it takes to leave.
     pub unsubscribe_policy: Policy,
+    /// How long a request waits for its confirmation.
+    pub request_expiry: SignedDuration,
+    /// New members get a welcome, and who has left a farewell.
+    pub welcome: bool,
+    /// The list is named to whoever asks for the lists of the domain.
+    pub advertised: bool,
+    /// Who may see who is on the list.
+    pub roster_visibility: Visible,
+    /// What it takes to believe a mail of somebody in charge.
+    pub moderator_proof: Proof,
+    /// When moderators hear of what is held.
+    pub moderator_notices: Notices,
+    /// The author of a held post is told.
+    pub hold_notice: bool,
     /// Octets of the largest message; 0: the site's limit only.
     pub max_message_size: u64,
     /// How long a post is held.
@@ -218,10 +268,17 @@ pub const KEYS: &[Key] = &[
     key!("member_action" = "accept", member_action: word, display, "What is done with a member's post: accept, hold, reject, discard."),
     key!("nonmember_action" = "hold", nonmember_action: word, display, "What is done with anybody else's post: accept, hold, reject, discard."),
     key!("allowed_nonmembers" = "", allowed_nonmembers: addresses, joined, "Addresses of nonmembers whose posts are accepted, separated by spaces."),
-    key!("subscribe_policy" = "confirm", subscribe_policy: word, display, "What it takes to join: open, confirm, moderate. Kept for commands by mail; nothing reads it yet."),
-    key!("unsubscribe_policy" = "open", unsubscribe_policy: word, display, "What it takes to leave by command: open, confirm, moderate. Kept for commands by mail; nothing reads it yet."),
+    key!("subscribe_policy" = "confirm", subscribe_policy: word, display, "What it takes to join by mail: open (the request is enough), confirm (its author answers a confirmation), moderate (a moderator decides), confirm+moderate."),
+    key!("unsubscribe_policy" = "confirm", unsubscribe_policy: word, display, "What it takes to leave by mail: open (the request is enough, though it may be forged), confirm (unless a trusted host vouches for its author), moderate, confirm+moderate. The address in a member's own List-Unsubscribe is always enough."),
+    key!("request_expiry" = "3d", request_expiry: duration, duration_text, "How long a request waits for its confirmation, as \"3d\"."),
+    key!("welcome" = "on", welcome: switch, switch_text, "on: who has joined gets a welcome, and who has left a farewell."),
+    key!("advertised" = "on", advertised: switch, switch_text, "on: the command `lists` names this list to whoever asks."),
+    key!("roster_visibility" = "owners", roster_visibility: word, display, "Who may see who is on the list, by the command `who`: members or owners (and moderators)."),
+    key!("moderator_proof" = "aligned", moderator_proof: word, display, "What it takes to believe a mail of an owner or moderator: aligned (a trusted host vouches for its author, or else one confirmation), confirm (always one confirmation), token (having the token is enough)."),
+    key!("moderator_notices" = "each", moderator_notices: word, display, "When moderators hear of what is held: each (at once, and in the daily summary), daily (in the summary), off."),
+    key!("hold_notice" = "on", hold_notice: switch, switch_text, "on: the author of a held post is told, and how to take it back."),
     key!("max_message_size" = "0", max_message_size: size, size_text, "The largest message, as \"500 KiB\"; a larger one is refused. 0: only the site's limit holds."),
-    key!("moderation_expiry" = "14d", moderation_expiry: duration, duration_text, "How long a post is held before it lapses, as \"14d\". Shown to moderators; nothing takes a lapsed post away yet."),
+    key!("moderation_expiry" = "14d", moderation_expiry: duration, duration_text, "How long a post is held before it lapses, as \"14d\". Then its author is told."),
     key!("archive" = "private", archive: word, display, "Who may read the archive: public, private, off. There is no archive yet."),
     key!("bounce_threshold" = "5", bounce_threshold: number, display, "The bounce score at which a member's delivery is switched off. Nothing scores bounces yet."),
     key!("implicit_destination" = "hold", hold_implicit_destination: hold, hold_text, "A post that does not name the list in To or Cc: hold or accept."),
@@ -229,7 +286,7 @@ pub const KEYS: &[Key] = &[
     key!("emergency" = "off", emergency: switch, switch_text, "on: every post is held, whoever wrote it."),
     key!("administrivia" = "hold", hold_administrivia: hold, hold_text, "A command (\"unsubscribe\") that was sent to the list by mistake: hold or accept."),
     key!("header_match" = "", header_match: header_matches, lines, "Rules on header fields, one a line: `X-Spam-Flag: ^yes => hold`. The first that matches decides."),
-    key!("language" = "en", language: language, String::clone, "The language of mail from us, as \"en\". There is English only yet; other languages get it."),
+    key!("language" = "en", language: language, String::clone, "The language of mail from us: en, de, fr, es, ja. A member may choose another; what is missing in a language is in English."),
 ];
 
 /// A setting that cannot be.
@@ -283,7 +340,14 @@ impl Default for Settings {
             nonmember_action: Action::Hold,
             allowed_nonmembers: Vec::new(),
             subscribe_policy: Policy::Confirm,
-            unsubscribe_policy: Policy::Open,
+            unsubscribe_policy: Policy::Confirm,
+            request_expiry: SignedDuration::ZERO,
+            welcome: true,
+            advertised: true,
+            roster_visibility: Visible::Owners,
+            moderator_proof: Proof::Aligned,
+            moderator_notices: Notices::Each,
+            hold_notice: true,
             max_message_size: 0,
             moderation_expiry: SignedDuration::ZERO,
             archive: Archive::Private,

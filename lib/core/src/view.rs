@@ -1,8 +1,10 @@
 //! What a stage may see of the world.
 
 use crate::{
-    Address, AuditRecord, Ban, BanScope, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Role, SigningKeys,
+    Address, AuditRecord, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Request,
+    RequestKind, Role, SigningKeys, Spent, Timestamp, Trust,
 };
+use listmill_queue_format::EntryId;
 
 /// The view cannot be read now; the entry is given back and tried again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +42,25 @@ pub trait StoreView {
 
     /// One held post and its message file.
     fn held_entry(&self, list: &ListAddress, id: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable>;
+
+    /// The held post that was this entry; what became of the entry else is not looked at.
+    fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable>;
+
+    /// What became of a post that was held; known for a month.
+    fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable>;
+
+    /// A page of the decisions about held posts, by number.
+    fn decisions(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<Decision>, Unavailable>;
+
+    /// The open request of this kind that waits for this person; it may have expired.
+    fn request(&self, list: &ListAddress, kind: RequestKind, address: &Address)
+    -> Result<Option<Request>, Unavailable>;
+
+    /// The open request whose token begins thus; it may have expired, and the token is still to be proven.
+    fn request_by_handle(&self, list: &ListAddress, handle: &str) -> Result<Option<Request>, Unavailable>;
+
+    /// How much of the budget is spent for this address on the day (UTC) of `at`.
+    fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable>;
 
     /// The ban that hits this address on this list, the site's included.
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable>;
