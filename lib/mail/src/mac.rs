@@ -10,6 +10,9 @@ use subtle::ConstantTimeEq;
 pub(crate) enum Purpose {
     ReturnPath,
     Unsubscribe,
+    Confirm,
+    Decision,
+    Summary,
 }
 
 impl Purpose {
@@ -17,6 +20,9 @@ impl Purpose {
         match self {
             Purpose::ReturnPath => b"listmill return path 1",
             Purpose::Unsubscribe => b"listmill unsubscribe 1",
+            Purpose::Confirm => b"listmill confirm 1",
+            Purpose::Decision => b"listmill decision 1",
+            Purpose::Summary => b"listmill summary 1",
         }
     }
 }

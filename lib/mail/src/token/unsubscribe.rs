@@ -8,20 +8,18 @@
 //! It does not expire: the field stands in mail that people keep, and whoever has it may only ever take one person off one
 //! list, who can come back.
 
-use data_encoding::BASE32_NOPAD;
 use listmill_core::{Address, ListAddress, SigningKeys};
 
+use super::proof;
 use crate::escape::Escape;
-use crate::mac::{self, Purpose};
+use crate::mac::Purpose;
 
 const ESCAPE: Escape = Escape { mark: '_', at: "__" };
-const MAC_OCTETS: usize = 16;
 
 /// The token with which `member` leaves `list`.
 pub fn unsubscribe_token(keys: &SigningKeys, list: &ListAddress, member: &Address) -> String {
     let key = member.key();
-    let mac: [u8; MAC_OCTETS] = mac::sign(keys, Purpose::Unsubscribe, &fields(list, &key));
-    let mac = BASE32_NOPAD.encode(&mac).to_ascii_lowercase();
+    let mac = proof::prove(keys, Purpose::Unsubscribe, &fields(list, &key));
     let (local, domain) = key.rsplit_once('@').unwrap_or((key.as_str(), ""));
     format!("{}.{mac}", ESCAPE.write(local, domain))
 }
@@ -31,9 +29,7 @@ pub fn read_unsubscribe(keys: &SigningKeys, list: &ListAddress, token: &str) -> 
     let token = token.to_ascii_lowercase();
     let (member, mac) = token.rsplit_once('.')?;
     let member: Address = ESCAPE.read(member)?.parse().ok()?;
-    let mac = BASE32_NOPAD.decode(mac.to_ascii_uppercase().as_bytes()).ok()?;
-    let mac: &[u8; MAC_OCTETS] = mac.as_slice().try_into().ok()?;
-    mac::verify(keys, Purpose::Unsubscribe, &fields(list, &member.key()), mac).then_some(member)
+    proof::proved(keys, Purpose::Unsubscribe, &fields(list, &member.key()), mac).then_some(member)
 }
 
 fn fields<'a>(list: &'a ListAddress, member: &'a str) -> [&'a [u8]; 2] {
