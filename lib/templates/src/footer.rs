@@ -7,7 +7,7 @@ use handlebars::template::{HelperTemplate, TemplateElement};
 use serde::Serialize;
 
 use crate::TemplateError;
-use crate::templates::registry;
+use crate::source::registry;
 
 const VARIABLES: [&str; 3] = ["list", "description", "owner"];
 

@@ -1,23 +1,20 @@
-//! The built-in texts, one file for each language and name: `templates/<language>/<name>.hbs`.
-//!
-//! The first line is `subject: …`, the body begins below it. Adding a text: the file, a row in `BUILT_IN`, and a struct of
-//! the values that it is given; the unit tests then render it. Every text exists in English, the language of last resort.
+//! The texts of a site: those that come with the program, and what the site, a domain or a list says instead.
 
-use handlebars::Handlebars;
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use crate::TemplateError;
+use handlebars::{Context, JsonValue};
 
-/// Every built-in text: language, name, what it says.
-const BUILT_IN: &[(&str, &str, &str)] = &[("en", "rejected", include_str!("../templates/en/rejected.hbs"))];
+use crate::built_in::{COMPILED, TEXTS, is_known};
+use crate::examples::example;
+use crate::key::{PHRASES, Place, Scope, TextKey};
+use crate::source::{Source, one_line};
+use crate::{Letter, TemplateError};
 
-/// The language that has every text.
-const FALLBACK: &str = "en";
-
-/// The texts, registered once.
+/// The texts of a site.
 #[derive(Debug)]
 pub struct Templates {
-    registry: Handlebars<'static>,
+    overrides: BTreeMap<TextKey, String>,
+    compiled: Source,
 }
 
 /// A text that is ready to be sent.
@@ -29,47 +26,96 @@ pub struct Text {
     pub body: String,
 }
 
-/// The values of `rejected`: what the author of a rejected post is told. Never its body: that would make us a relay for
-/// whoever can forge an author.
-#[derive(Debug, Clone, Serialize)]
-pub struct Rejected<'a> {
-    /// The posting address.
-    pub list: &'a str,
-    /// The subject of the post.
-    pub subject: &'a str,
-    /// Why it was rejected.
-    pub reason: &'a str,
-    /// The address of the list's owners.
-    pub owner: &'a str,
-}
-
 impl Templates {
-    /// The built-in texts.
+    /// The built-in texts alone.
     pub fn new() -> Self {
-        let mut registry = registry();
-        for (language, name, text) in BUILT_IN {
-            registry
-                .register_template_string(&key(language, name), text)
-                .expect("each built-in text is well written: a unit test says so");
-        }
-        Templates { registry }
+        Templates { overrides: BTreeMap::new(), compiled: Source::new() }
     }
 
-    /// The text `name` in `language` (BCP 47), or else in the language without its region, or else in English.
+    /// With texts that the site, a domain or a list has instead of the built-in ones.
     ///
     /// # Errors
-    /// There is no such text, or it names a value that is not among `values`.
-    pub fn render(&self, name: &str, language: &str, values: &impl Serialize) -> Result<Text, TemplateError> {
-        let base = language.split('-').next().unwrap_or_default();
-        let keys = [language, base, FALLBACK].map(|language| key(language, name));
-        let found = keys.iter().find(|key| self.registry.has_template(key));
-        let found = found.ok_or_else(|| TemplateError::Unknown(name.to_owned()))?;
-        let rendered = self.registry.render(found, values);
-        let text = rendered
-            .map_err(|error| TemplateError::Text { name: found.clone(), reason: error.reason().to_string() })?;
-        let (first, body) = text.split_once('\n').unwrap_or((&text, ""));
-        let subject = first.strip_prefix("subject:").ok_or_else(|| TemplateError::NoSubject(found.clone()))?;
-        Ok(Text { subject: subject.trim().to_owned(), body: body.to_owned() })
+    /// Each text that has no built-in counterpart, or cannot be read. What is wrong only when it is filled in is found by
+    /// [`Templates::faults`].
+    pub fn with_overrides(
+        mut self,
+        overrides: impl IntoIterator<Item = (TextKey, String)>,
+    ) -> Result<Self, Vec<TemplateError>> {
+        let mut wrong = Vec::new();
+        for (key, text) in overrides {
+            let known = key.name == PHRASES || is_known(&key.name);
+            let added =
+                if known { self.compiled.add(&key, &text) } else { Err(TemplateError::Unknown(key.to_string())) };
+            match added {
+                Ok(()) => {
+                    self.overrides.insert(key, text);
+                }
+                Err(error) => wrong.push(error),
+            }
+        }
+        if wrong.is_empty() { Ok(self) } else { Err(wrong) }
+    }
+
+    /// The text `name`, filled in.
+    ///
+    /// It is taken from the nearest place that has it: the list, its domain, the site, the program; there in the reader's
+    /// language, or in that language without its region; and if no place has it so, in English. An override that cannot
+    /// be filled in is passed over: a slip of the pen must lose no mail.
+    ///
+    /// # Errors
+    /// There is no such text, or it is not filled in with values of this kind.
+    pub fn render<L: Letter>(&self, name: &str, scope: Scope<'_>, values: &L) -> Result<Text, TemplateError> {
+        if !L::NAMES.contains(&name) {
+            return Err(TemplateError::Unknown(name.to_owned()));
+        }
+        let values = Context::wraps(values);
+        let values = values
+            .map_err(|error| TemplateError::Text { name: name.to_owned(), reason: error.reason().to_string() })?;
+        self.fill(name, scope, values)
+    }
+
+    /// The text `name`, filled in with values as they could be.
+    ///
+    /// # Errors
+    /// There is no such text.
+    pub fn preview(&self, name: &str, scope: Scope<'_>) -> Result<Text, TemplateError> {
+        let values = example(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))??;
+        self.fill(name, scope, values)
+    }
+
+    fn fill(&self, name: &str, scope: Scope<'_>, mut values: Context) -> Result<Text, TemplateError> {
+        one_line(values.data_mut());
+        let mut error = TemplateError::Unknown(name.to_owned());
+        for key in scope.candidates(name) {
+            match self.source(&key).text(&key, &values) {
+                Some(Ok(text)) => return Ok(text),
+                Some(Err(wrong)) => error = wrong,
+                None => (),
+            }
+        }
+        Err(error)
+    }
+
+    /// The sentence `key` of the phrases with `values` in it, found as a text is. A phrase that nowhere can be filled in
+    /// gives its key: an answer that reads oddly is better than none.
+    pub fn phrase(&self, key: &str, scope: Scope<'_>, values: &[(&str, &str)]) -> String {
+        let text = |value: &str| JsonValue::String(value.to_owned());
+        let mut values: JsonValue = values.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect();
+        one_line(&mut values);
+        let files = scope.candidates(PHRASES);
+        let found = Context::wraps(values)
+            .ok()
+            .and_then(|values| files.iter().find_map(|file| self.source(file).phrase(file, key, &values)?.ok()));
+        found.unwrap_or_else(|| key.to_owned())
+    }
+
+    /// Every text, built-in ones and overrides, and what it says.
+    pub fn all(&self) -> impl Iterator<Item = (&TextKey, &str)> {
+        TEXTS.iter().chain(&self.overrides).map(|(key, text)| (key, text.as_str()))
+    }
+
+    fn source(&self, key: &TextKey) -> &Source {
+        if key.place == Place::BuiltIn { &COMPILED } else { &self.compiled }
     }
 }
 
@@ -79,70 +125,50 @@ impl Default for Templates {
     }
 }
 
-fn key(language: &str, name: &str) -> String {
-    format!("{}/{name}", language.to_ascii_lowercase())
-}
-
-/// An empty registry of ours: strict, and plain text.
-pub(crate) fn registry() -> Handlebars<'static> {
-    let mut registry = Handlebars::new();
-    registry.set_strict_mode(true);
-    registry.register_escape_fn(handlebars::no_escape);
-    registry
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Ack, LANGUAGES, Rejected};
 
-    const REJECTED: Rejected<'static> = Rejected {
-        list: "dev@lists.example.org",
-        subject: "A & B <c> {{owner}}",
-        reason: "only members may post",
-        owner: "dev-owner@lists.example.org",
-    };
+    const ENGLISH: Scope<'static> = Scope { list: None, language: "en" };
 
     #[test]
-    fn every_built_in_text_is_well_written_and_exists_in_english() {
+    fn every_text_is_filled_in_with_its_example_in_every_language() {
         let templates = Templates::new();
-        for (language, name, text) in BUILT_IN {
-            assert!(text.starts_with("subject: ") && text.ends_with('\n'), "{language}/{name}");
-            assert!(text.lines().all(|line| line.chars().count() <= 78), "{language}/{name} has a long line");
-            assert!(BUILT_IN.iter().any(|(other, same, _)| *other == FALLBACK && same == name), "{name}");
-            assert!(templates.registry.has_template(&key(language, name)));
+        for (key, _) in templates.all().filter(|(key, _)| key.name != PHRASES) {
+            let text = templates.compiled_alone(key);
+            assert!(!text.subject.is_empty(), "{key}");
+            assert!(text.body.ends_with('\n') && !text.body.starts_with('\n'), "{key}:\n{}", text.body);
+            let words = format!("{}\n{}", text.subject, text.body).replace("{{owner}}", "");
+            assert!(!words.contains("{{") && !words.contains("}}"), "{key}:\n{words}");
+            assert!(LANGUAGES.contains(&key.language.as_str()));
         }
     }
 
-    #[test]
-    fn the_author_of_a_rejected_post_gets_the_reason() {
-        let text = Templates::new().render("rejected", "en", &REJECTED).unwrap();
-        assert_eq!(text.subject, "Auto: not accepted by dev@lists.example.org: A & B <c> {{owner}}");
-        for part in
-            ["dev@lists.example.org", "A & B <c> {{owner}}", "only members may post", "dev-owner@lists.example.org"]
-        {
-            assert!(text.body.contains(part), "{part} in {}", text.body);
-        }
-        assert!(!text.body.starts_with('\n') && text.body.ends_with('\n'));
-    }
-
-    #[test]
-    fn a_language_that_is_not_there_is_english() {
-        let templates = Templates::new();
-        let english = templates.render("rejected", "en", &REJECTED);
-        for language in ["en-GB", "EN", "de", "pt-BR", "", "../en"] {
-            assert_eq!(templates.render("rejected", language, &REJECTED), english, "{language}");
+    impl Templates {
+        /// This text and no other in its stead.
+        fn compiled_alone(&self, key: &TextKey) -> Text {
+            let mut values = example(&key.name).unwrap().unwrap();
+            one_line(values.data_mut());
+            self.source(key).text(key, &values).unwrap().unwrap()
         }
     }
 
     #[test]
     fn what_is_missing_is_an_error() {
         let templates = Templates::new();
-        assert_eq!(templates.render("nonsense", "en", &REJECTED), Err(TemplateError::Unknown("nonsense".to_owned())));
-        #[derive(Serialize)]
-        struct Less {
-            list: &'static str,
+        let ack = Ack::example();
+        assert_eq!(templates.render("nonsense", ENGLISH, &ack), Err(TemplateError::Unknown("nonsense".to_owned())));
+        assert_eq!(templates.render("held", ENGLISH, &ack), Err(TemplateError::Unknown("held".to_owned())));
+    }
+
+    #[test]
+    fn the_author_of_a_rejected_post_gets_the_reason() {
+        let rejected = Rejected::example();
+        let text = Templates::new().render("rejected", ENGLISH, &rejected).unwrap();
+        assert_eq!(text.subject, "Auto: not accepted by dev@lists.example.org: A & B <c> {{owner}}");
+        for part in [rejected.list, rejected.subject, rejected.reason, rejected.owner] {
+            assert!(text.body.contains(part), "{part} in {}", text.body);
         }
-        let error = templates.render("rejected", "en", &Less { list: "x" }).unwrap_err();
-        assert!(matches!(&error, TemplateError::Text { name, .. } if name == "en/rejected"), "{error}");
     }
 }

@@ -2,10 +2,10 @@
 
 use listmill_core::{Address, Context, List, Word};
 use listmill_mail::automatic::automatic;
-use listmill_mail::compose::{AutoSubmitted, Notice};
+use listmill_mail::compose::{AutoSubmitted, Notice, Room};
 use listmill_mail::message::Message;
 use listmill_queue_format::{Entry, Facts, Priority, Queue, Recipient};
-use listmill_templates::{Rejected, Templates};
+use listmill_templates::{Rejected, Scope, Templates};
 
 use crate::post::failed;
 
@@ -41,15 +41,18 @@ impl Rejection<'_> {
         let subject = self.message.subject();
         let values =
             Rejected { list: self.list.address.as_str(), subject: &subject, reason: self.reason, owner: &owner };
-        let language = &self.list.settings.language;
-        let text = templates.render("rejected", language, &values).map_err(|error| error.to_string())?;
+        let scope = Scope { list: Some(&self.list.address), language: &self.list.settings.language };
+        let text = templates.render("rejected", scope, &values).map_err(|error| error.to_string())?;
         let mut notice = self.entry.derive("moderation", 0, Queue::Outbound);
         let bytes = Notice {
             from_name: "",
             from: &owner,
             to: self.author,
+            reply_to: None,
             subject: &text.subject,
             text: &text.body,
+            room: Room::Stranger,
+            attached: None,
             list: Some(self.list),
             in_reply_to: Some(self.message),
             id: notice.id,
