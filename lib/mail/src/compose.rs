@@ -1,23 +1,19 @@
 //! Mail of our own: notices (RFC 3834).
 //!
-//! Composed by mail-builder, which would read the clock and the host name were Date and Message-ID not set here.
+//! mail-builder writes the fields and encodes the text; what it would ask the clock and the host name for is made here.
 
 use listmill_core::{Address, List, Timestamp};
 use listmill_queue_format::EntryId;
-use mail_builder::MessageBuilder;
-use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::date::Date;
 use mail_builder::headers::message_id::MessageId;
-use mail_builder::headers::raw::Raw;
+use mail_builder::mime::MimePart;
 
+use crate::attached;
 use crate::field::{NewField, clean};
 use crate::message::Message;
 
 /// RFC 3834 §3.1.5 puts the subject of what is answered into ours; nobody makes us carry a long one.
 const MAX_SUBJECT: usize = 250;
-
-/// Octets of text; a notice is never a means to send much to somebody.
-const MAX_TEXT: usize = 8192;
 
 /// A Message-ID that anybody would thread by is never longer.
 const MAX_ID: usize = 250;
@@ -43,6 +39,24 @@ impl AutoSubmitted {
     }
 }
 
+/// How long the text of a notice may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// For anybody, who may not have asked for it: 8 KiB. A notice is never a means to send much to somebody.
+    Stranger,
+    /// For a person whom the list knows and who asked, or who is in charge of it: 64 KiB.
+    Known,
+}
+
+impl Room {
+    fn octets(self) -> usize {
+        match self {
+            Room::Stranger => 8 * 1024,
+            Room::Known => 64 * 1024,
+        }
+    }
+}
+
 /// A message of our own. Its envelope sender is the caller's to set: the null reverse-path (RFC 3834 §3.3).
 #[derive(Debug, Clone, Copy)]
 pub struct Notice<'a> {
@@ -52,10 +66,17 @@ pub struct Notice<'a> {
     pub from: &'a str,
     /// Whom it is for.
     pub to: &'a Address,
+    /// Where an answer goes, when that is not the author. What is no address is left out.
+    pub reply_to: Option<&'a str>,
     /// The subject.
     pub subject: &'a str,
     /// The text.
     pub text: &'a str,
+    /// How much of the text there is room for.
+    pub room: Room,
+    /// A message that the text is about: it goes along as it is, or, when it is over 128 KiB or its lines are not such as
+    /// RFC 5322 asks for, by its header fields.
+    pub attached: Option<&'a [u8]>,
     /// The list it is about, if any.
     pub list: Option<&'a List>,
     /// The message that it answers, if any.
@@ -73,27 +94,39 @@ impl Notice<'_> {
     ///
     /// Subject and text are cut where they are longer than a notice may be.
     pub fn build(&self) -> Vec<u8> {
-        let domain = self.from.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
-        let (from, from_name) = (clean(self.from), clean(self.from_name));
-        let name = (!from_name.is_empty()).then_some(from_name.as_str());
-        let mut builder = MessageBuilder::new()
-            .from(Mailbox::new_address(name, from.as_str()))
-            .to(Mailbox::new_address(None::<&str>, self.to.as_str()))
-            .subject(cut(&clean(self.subject), MAX_SUBJECT))
-            .date(Date::new(self.now.as_second()))
-            .message_id(format!("{}@{}", self.id, clean(domain)))
-            .header("Auto-Submitted", Raw::new(self.auto.keyword()));
-        if let Some((answered, references)) = self.in_reply_to.and_then(thread) {
-            builder = builder.in_reply_to(answered).header("References", MessageId { id: references });
+        let mut bytes: Vec<u8> = self.header().iter().flat_map(|field| field.as_bytes()).copied().collect();
+        let mut text = Vec::new();
+        MimePart::new("text/plain", cut(&lines(self.text), self.room.octets())).write_part(&mut text);
+        match self.attached {
+            Some(message) => bytes.extend(attached::mixed(&text, message)),
+            None => bytes.extend(text),
         }
-        let mut bytes = Vec::new();
+        bytes
+    }
+
+    /// Every field but those that describe the body.
+    fn header(&self) -> Vec<NewField> {
+        let domain = self.from.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        let mut fields = Vec::new();
         if let Some(list) = self.list {
             // RFC 2919 §3: on mail about the list, too.
-            let list_id = NewField::phrase("List-Id", &list.settings.description, &list.address.list_id());
-            bytes.extend_from_slice(list_id.as_bytes());
+            fields.push(NewField::phrase("List-Id", &list.settings.description, &list.address.list_id()));
         }
-        builder.text_body(cut(self.text, MAX_TEXT)).serialize(&mut bytes);
-        bytes
+        fields.push(NewField::phrase("From", self.from_name, self.from));
+        fields.push(NewField::phrase("To", "", self.to.as_str()));
+        if let Some(reply_to) = self.reply_to.and_then(|text| text.parse::<Address>().ok()) {
+            fields.push(NewField::phrase("Reply-To", "", reply_to.as_str()));
+        }
+        fields.push(NewField::text("Subject", &cut(&clean(self.subject), MAX_SUBJECT)));
+        fields.push(NewField::built("Date", &Date::new(self.now.as_second())));
+        fields.push(NewField::built("Message-ID", &MessageId::new(format!("{}@{}", self.id, clean(domain)))));
+        fields.push(NewField::plain("Auto-Submitted", self.auto.keyword()));
+        if let Some((answered, references)) = self.in_reply_to.and_then(thread) {
+            fields.push(NewField::built("In-Reply-To", &MessageId::new(answered)));
+            fields.push(NewField::built("References", &MessageId { id: references }));
+        }
+        fields.push(NewField::plain("MIME-Version", "1.0"));
+        fields
     }
 }
 
@@ -112,6 +145,12 @@ fn thread<'x>(answered: &Message<'_>) -> Option<(String, Vec<std::borrow::Cow<'x
     let mut references: Vec<_> = std::iter::once(id.clone()).chain(before.map(str::to_owned)).map(Into::into).collect();
     references.reverse();
     Some((id, references))
+}
+
+/// The text with every line ended by LF, and no control character in it but tabs.
+fn lines(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { ' ' } else { c }).collect()
 }
 
 /// No more than `most` octets of `text`, with a mark where something is cut off.
@@ -147,8 +186,11 @@ mod tests {
             from_name: "",
             from: "dev-owner@lists.example.org",
             to,
+            reply_to: None,
             subject: "Auto: hello",
             text: "line 1\nline 2\n",
+            room: Room::Stranger,
+            attached: None,
             list: Some(list),
             in_reply_to: Some(post),
             id: EntryId::fresh(Timestamp::UNIX_EPOCH, [1; 10]),
@@ -202,18 +244,71 @@ mod tests {
         let long = "wort ü ".repeat(10_000);
         let (bob, list) = (bob(), list());
         let plain = notice(&bob, &list, &odd);
-        let out = built(&Notice { subject: hostile, from_name: hostile, ..plain });
-        let many = built(&Notice { subject: &long, text: &long, ..plain });
-        for out in [out, many] {
+        let out =
+            built(&Notice { subject: hostile, from_name: hostile, text: hostile, reply_to: Some(hostile), ..plain });
+        let many = built(&Notice { subject: &long, text: &long, reply_to: Some(&long), ..plain });
+        let control = built(&Notice { text: "a\rb\n\rc\0\u{1b}[2J\u{85}d\r\n", ..plain });
+        for out in [out, many, control] {
             let message = Message::parse(out.as_bytes());
             for name in ["From", "To", "Subject", "Date", "Message-ID"] {
                 assert_eq!(message.named(name).count(), 1, "{name}");
             }
-            assert!(!message.has("Bcc") && out.len() < 32_768);
+            assert!(!message.has("Bcc") && !message.has("Reply-To") && out.len() < 32_768);
             assert!(out.is_ascii() && out.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n'])));
             assert!(
                 matches!(crate::author::author(&message), crate::author::Authorship::Known(author) if author.address == "dev-owner@lists.example.org")
             );
         }
+    }
+
+    #[test]
+    fn an_answer_goes_where_it_is_told() {
+        let (bob, list, post) = (bob(), list(), Message::parse(POST));
+        let plain = notice(&bob, &list, &post);
+        let reply_to = |address: &str| {
+            let out = built(&Notice { reply_to: Some(address), ..plain });
+            Message::parse(out.as_bytes()).raw("Reply-To").next()
+        };
+        let token = format!("dev-confirm+{}@lists.example.org", "a".repeat(26));
+        assert_eq!(reply_to(&token), Some(format!("<{token}>")));
+        for odd in [
+            "",
+            "x",
+            "a@example.org, b@example.net",
+            "a@example.org>,<b@example.net",
+            "<a@example.org>",
+            "a@example.org\r\nBcc: b@example.net",
+        ] {
+            assert_eq!(reply_to(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn there_is_more_room_for_those_whom_the_list_knows() {
+        let (bob, list, post) = (bob(), list(), Message::parse(POST));
+        let text = "line\n".repeat(20_000);
+        let length = |room: Room| built(&Notice { text: &text, room, ..notice(&bob, &list, &post) }).len();
+        assert!((8_192..12_000).contains(&length(Room::Stranger)), "{}", length(Room::Stranger));
+        assert!((65_536..82_000).contains(&length(Room::Known)), "{}", length(Room::Known));
+    }
+
+    #[test]
+    fn a_message_goes_along() {
+        let (bob, list, post) = (bob(), list(), Message::parse(POST));
+        let out = built(&Notice { attached: Some(POST), text: "Gr\u{fc}\u{df}e\n", ..notice(&bob, &list, &post) });
+        let (header, body) = out.split_once("\r\n\r\n").unwrap();
+        let boundary = header.split('"').nth(1).unwrap();
+        assert!(header.ends_with("Content-Transfer-Encoding: 7bit"), "{header}");
+        assert_eq!(header.matches("\r\nContent-Type: multipart/mixed; boundary=").count(), 1);
+        let parts: Vec<&str> = body.split(&format!("--{boundary}")).collect();
+        let [before, text, message, "--\r\n"] = parts[..] else { panic!("{parts:?}") };
+        assert_eq!(before, "");
+        assert!(text.starts_with("\r\nContent-Type: text/plain; charset=\"utf-8\"\r\n"), "{text}");
+        let (fields, content) = message.split_once("\r\n\r\n").unwrap();
+        assert!(fields.starts_with("\r\nContent-Type: message/rfc822\r\n"), "{fields}");
+        assert_eq!(content.strip_suffix("\r\n").unwrap().as_bytes(), POST, "byte for byte");
+        let hostile = b"x\r\nBcc: all@example.net\r\n\r\nbody";
+        let out = built(&Notice { attached: Some(hostile), ..notice(&bob, &list, &post) });
+        assert!(!Message::parse(out.as_bytes()).has("Bcc"));
     }
 }

@@ -69,7 +69,8 @@ impl NewField {
         String::from_utf8_lossy(self.0.strip_suffix(b"\r\n").unwrap_or(&self.0)).into_owned()
     }
 
-    fn built(name: &str, value: &impl Header) -> Self {
+    /// A field of a value that knows how it is written.
+    pub(crate) fn built(name: &str, value: &impl Header) -> Self {
         let mut field = format!("{name}: ").into_bytes();
         let column = field.len();
         value.write_header(&mut field, column);

@@ -8,6 +8,7 @@
 //! from the caller.
 
 mod addresses;
+mod attached;
 pub mod author;
 pub mod authres;
 pub mod automatic;
