@@ -8,6 +8,7 @@
 //! from the caller.
 
 mod addresses;
+pub mod aligned;
 mod attached;
 pub mod author;
 pub mod authres;
