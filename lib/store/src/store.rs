@@ -56,6 +56,8 @@ pub struct StoreFigures {
     pub people: u64,
     /// Held posts.
     pub held: u64,
+    /// Requests that wait for a confirmation.
+    pub requests: u64,
     /// Batches whose outgoing entries are still in the outbox.
     pub outbox: u64,
     /// Octets on disk.

@@ -4,37 +4,43 @@ use listmill_core::{CommitError, Role, Unavailable};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::protocol::{Answer, Request};
+use super::protocol::{Answer, Question};
 use crate::Store;
 
 /// The answer to a question.
-pub(super) fn answer(store: &dyn Store, status: &dyn Fn() -> Value, request: Request<'_>) -> Answer<Value> {
-    match request {
-        Request::List { list } => done(store.list(&list)),
-        Request::Lists { after, limit } => done(store.lists(after.as_deref(), limit)),
-        Request::Member { list, address } => done(store.member(&list, &address)),
-        Request::Roster { list, after, limit } => done(store.roster(&list, after.as_deref(), limit)),
-        Request::MemberCount { list } => done(store.member_count(&list)),
-        Request::Staff { list, role } => match role.parse::<Role>() {
+pub(super) fn answer(store: &dyn Store, status: &dyn Fn() -> Value, question: Question<'_>) -> Answer<Value> {
+    match question {
+        Question::List { list } => done(store.list(&list)),
+        Question::Lists { after, limit } => done(store.lists(after.as_deref(), limit)),
+        Question::Member { list, address } => done(store.member(&list, &address)),
+        Question::Roster { list, after, limit } => done(store.roster(&list, after.as_deref(), limit)),
+        Question::MemberCount { list } => done(store.member_count(&list)),
+        Question::Staff { list, role } => match role.parse::<Role>() {
             Ok(role) => done(store.staff(&list, role)),
             Err(error) => Answer::NotUnderstood(error),
         },
-        Request::Held { list, after, limit } => done(store.held(&list, after, limit)),
-        Request::HeldEntry { list, id } => done(store.held_entry(&list, id)),
-        Request::Banned { list, address } => done(store.banned(&list, &address)),
-        Request::Bans { scope } => done(store.bans(&scope)),
-        Request::SigningKeys => done(store.signing_keys()),
-        Request::Audit { after, limit } => done(store.audit(after, limit)),
-        Request::Commit { commit } => match store.commit(&commit) {
+        Question::Held { list, after, limit } => done(store.held(&list, after, limit)),
+        Question::HeldEntry { list, id } => done(store.held_entry(&list, id)),
+        Question::HeldByEntry { list, entry } => done(store.held_by_entry(&list, entry)),
+        Question::Decision { list, id } => done(store.decision(&list, id)),
+        Question::Decisions { list, after, limit } => done(store.decisions(&list, after, limit)),
+        Question::Request { list, kind, address } => done(store.request(&list, kind, &address)),
+        Question::RequestByHandle { list, handle } => done(store.request_by_handle(&list, &handle)),
+        Question::Spent { address, trust, at } => done(store.spent(&address, trust, at)),
+        Question::Banned { list, address } => done(store.banned(&list, &address)),
+        Question::Bans { scope } => done(store.bans(&scope)),
+        Question::SigningKeys => done(store.signing_keys()),
+        Question::Audit { after, limit } => done(store.audit(after, limit)),
+        Question::Commit { commit } => match store.commit(&commit) {
             Err(CommitError::Refused(refusal)) => Answer::Refused(refusal),
             Err(CommitError::Unavailable(reason)) => Answer::Unavailable(reason),
             Ok(committed) => done(Ok(committed)),
         },
-        Request::Applied { id } => done(store.applied(id)),
-        Request::OutboxDone { id } => done(store.outbox_done(id)),
-        Request::Outbox { limit } => done(store.outbox(limit)),
-        Request::Figures => done(store.figures()),
-        Request::Status => Answer::Done(status()),
+        Question::Applied { id } => done(store.applied(id)),
+        Question::OutboxDone { id } => done(store.outbox_done(id)),
+        Question::Outbox { limit } => done(store.outbox(limit)),
+        Question::Figures => done(store.figures()),
+        Question::Status => Answer::Done(status()),
     }
 }
 

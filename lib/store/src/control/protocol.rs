@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read as _, Write};
 
-use listmill_core::{Address, BanScope, Commit, HeldId, ListAddress, Refusal};
+use listmill_core::{Address, BanScope, Commit, HeldId, ListAddress, Refusal, RequestKind, Timestamp, Trust};
 use listmill_queue_format::EntryId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ const MAX_LINE: u64 = 512 << 20;
 /// A question.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
-pub(super) enum Request<'a> {
+pub(super) enum Question<'a> {
     List { list: Cow<'a, ListAddress> },
     Lists { after: Option<Cow<'a, ListAddress>>, limit: usize },
     Member { list: Cow<'a, ListAddress>, address: Cow<'a, Address> },
@@ -29,6 +29,12 @@ pub(super) enum Request<'a> {
     Staff { list: Cow<'a, ListAddress>, role: Cow<'a, str> },
     Held { list: Cow<'a, ListAddress>, after: Option<HeldId>, limit: usize },
     HeldEntry { list: Cow<'a, ListAddress>, id: HeldId },
+    HeldByEntry { list: Cow<'a, ListAddress>, entry: EntryId },
+    Decision { list: Cow<'a, ListAddress>, id: HeldId },
+    Decisions { list: Cow<'a, ListAddress>, after: Option<HeldId>, limit: usize },
+    Request { list: Cow<'a, ListAddress>, kind: RequestKind, address: Cow<'a, Address> },
+    RequestByHandle { list: Cow<'a, ListAddress>, handle: Cow<'a, str> },
+    Spent { address: Cow<'a, Address>, trust: Trust, at: Timestamp },
     Banned { list: Cow<'a, ListAddress>, address: Cow<'a, Address> },
     Bans { scope: Cow<'a, BanScope> },
     SigningKeys,

@@ -8,13 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, HeldId, HeldPost, List, ListAddress, Member,
-    MessageFile, Role, SigningKeys, StoreView, Unavailable,
+    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, Decision, HeldId, HeldPost, List, ListAddress,
+    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
 };
 use listmill_queue_format::EntryId;
 use serde::de::DeserializeOwned;
 
-use super::protocol::{self, Answer, Request};
+use super::protocol::{self, Answer, Question};
 use crate::{Store, StoreFigures};
 
 /// An owner that says nothing for so long is stuck.
@@ -48,18 +48,18 @@ impl RemoteStore {
     /// # Errors
     /// The owner does not answer.
     pub fn status(&self) -> Result<serde_json::Value, Unavailable> {
-        self.view(&Request::Status)
+        self.view(&Question::Status)
     }
 
-    fn view<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Unavailable> {
-        self.ask(request).map_err(|error| match error {
+    fn view<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, Unavailable> {
+        self.ask(question).map_err(|error| match error {
             CommitError::Unavailable(reason) => Unavailable { reason },
             CommitError::Refused(refusal) => Unavailable { reason: refusal.to_string() },
         })
     }
 
-    fn ask<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, CommitError> {
-        let line = self.exchange(request).map_err(|error| {
+    fn ask<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, CommitError> {
+        let line = self.exchange(question).map_err(|error| {
             let socket = self.socket.display();
             CommitError::Unavailable(format!("the process that owns it does not answer at {socket}: {error}"))
         })?;
@@ -73,21 +73,21 @@ impl RemoteStore {
     }
 
     /// Sends a question and reads its answer, over a new connection where an idle one turns out to be dead.
-    fn exchange(&self, request: &Request<'_>) -> io::Result<Vec<u8>> {
+    fn exchange(&self, question: &Question<'_>) -> io::Result<Vec<u8>> {
         let idle = self.idle().pop();
         if let Some(connection) = idle {
-            match self.exchange_over(connection, request) {
+            match self.exchange_over(connection, question) {
                 Err(error) if !is_timeout(&error) => {}
                 answered => return answered,
             }
             // Those that lie beside a dead one are as old.
             self.idle().clear();
         }
-        self.exchange_over(self.dial()?, request)
+        self.exchange_over(self.dial()?, question)
     }
 
-    fn exchange_over(&self, connection: UnixStream, request: &Request<'_>) -> io::Result<Vec<u8>> {
-        let sent = protocol::write_line(&mut &connection, request);
+    fn exchange_over(&self, connection: UnixStream, question: &Question<'_>) -> io::Result<Vec<u8>> {
+        let sent = protocol::write_line(&mut &connection, question);
         // Who was turned away finds the reason to be read, though nobody reads what it wrote.
         match protocol::read_line(&mut BufReader::new(&connection)) {
             Ok(Some(line)) => {
@@ -125,72 +125,101 @@ fn other_release(what: &str) -> CommitError {
 
 impl StoreView for RemoteStore {
     fn list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable> {
-        self.view(&Request::List { list: Borrowed(list) })
+        self.view(&Question::List { list: Borrowed(list) })
     }
 
     fn lists(&self, after: Option<&ListAddress>, limit: usize) -> Result<Vec<List>, Unavailable> {
-        self.view(&Request::Lists { after: after.map(Borrowed), limit })
+        self.view(&Question::Lists { after: after.map(Borrowed), limit })
     }
 
     fn member(&self, list: &ListAddress, address: &Address) -> Result<Option<Member>, Unavailable> {
-        self.view(&Request::Member { list: Borrowed(list), address: Borrowed(address) })
+        self.view(&Question::Member { list: Borrowed(list), address: Borrowed(address) })
     }
 
     fn roster(&self, list: &ListAddress, after: Option<&Address>, limit: usize) -> Result<Vec<Member>, Unavailable> {
-        self.view(&Request::Roster { list: Borrowed(list), after: after.map(Borrowed), limit })
+        self.view(&Question::Roster { list: Borrowed(list), after: after.map(Borrowed), limit })
     }
 
     fn member_count(&self, list: &ListAddress) -> Result<u64, Unavailable> {
-        self.view(&Request::MemberCount { list: Borrowed(list) })
+        self.view(&Question::MemberCount { list: Borrowed(list) })
     }
 
     fn staff(&self, list: &ListAddress, role: Role) -> Result<Vec<Member>, Unavailable> {
-        self.view(&Request::Staff { list: Borrowed(list), role: Borrowed(role.name()) })
+        self.view(&Question::Staff { list: Borrowed(list), role: Borrowed(role.name()) })
     }
 
     fn held(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
-        self.view(&Request::Held { list: Borrowed(list), after, limit })
+        self.view(&Question::Held { list: Borrowed(list), after, limit })
     }
 
     fn held_entry(&self, list: &ListAddress, id: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
-        self.view(&Request::HeldEntry { list: Borrowed(list), id })
+        self.view(&Question::HeldEntry { list: Borrowed(list), id })
+    }
+
+    fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable> {
+        self.view(&Question::HeldByEntry { list: Borrowed(list), entry })
+    }
+
+    fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
+        self.view(&Question::Decision { list: Borrowed(list), id })
+    }
+
+    fn decisions(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<Decision>, Unavailable> {
+        self.view(&Question::Decisions { list: Borrowed(list), after, limit })
+    }
+
+    fn request(
+        &self,
+        list: &ListAddress,
+        kind: RequestKind,
+        address: &Address,
+    ) -> Result<Option<Request>, Unavailable> {
+        self.view(&Question::Request { list: Borrowed(list), kind, address: Borrowed(address) })
+    }
+
+    fn request_by_handle(&self, list: &ListAddress, handle: &str) -> Result<Option<Request>, Unavailable> {
+        self.view(&Question::RequestByHandle { list: Borrowed(list), handle: Borrowed(handle) })
+    }
+
+    fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
+        self.view(&Question::Spent { address: Borrowed(address), trust, at })
     }
 
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
-        self.view(&Request::Banned { list: Borrowed(list), address: Borrowed(address) })
+        self.view(&Question::Banned { list: Borrowed(list), address: Borrowed(address) })
     }
 
     fn bans(&self, scope: &BanScope) -> Result<Vec<Ban>, Unavailable> {
-        self.view(&Request::Bans { scope: Borrowed(scope) })
+        self.view(&Question::Bans { scope: Borrowed(scope) })
     }
 
     fn signing_keys(&self) -> Result<SigningKeys, Unavailable> {
-        self.view(&Request::SigningKeys)
+        self.view(&Question::SigningKeys)
     }
 
     fn audit(&self, after: Option<u64>, limit: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable> {
-        self.view(&Request::Audit { after, limit })
+        self.view(&Question::Audit { after, limit })
     }
 }
 
 impl Store for RemoteStore {
     fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
-        self.ask(&Request::Commit { commit: Borrowed(commit) })
+        self.ask(&Question::Commit { commit: Borrowed(commit) })
     }
 
     fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Unavailable> {
-        self.view(&Request::Applied { id })
+        self.view(&Question::Applied { id })
     }
 
     fn outbox_done(&self, id: EntryId) -> Result<(), Unavailable> {
-        self.view(&Request::OutboxDone { id })
+        self.view(&Question::OutboxDone { id })
     }
 
     fn outbox(&self, limit: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
-        self.view(&Request::Outbox { limit })
+        self.view(&Question::Outbox { limit })
     }
 
     fn figures(&self) -> Result<StoreFigures, Unavailable> {
-        self.view(&Request::Figures)
+        self.view(&Question::Figures)
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answers::answer;
-use super::protocol::{self, Answer, Request};
+use super::protocol::{self, Answer, Question};
 use crate::Store;
 
 /// What `status` tells about the owner, made anew for each question.
@@ -189,7 +189,7 @@ impl Shared {
     fn converse(&self, mut stream: &UnixStream) -> io::Result<()> {
         let mut reader = BufReader::new(stream);
         while let Some(line) = protocol::read_line(&mut reader)? {
-            let answer = match protocol::parse::<Request<'_>>(&line) {
+            let answer = match protocol::parse::<Question<'_>>(&line) {
                 Ok(request) => answer(&*self.store, &*self.status, request),
                 Err(error) => Answer::NotUnderstood(error),
             };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::slice;
 
 use listmill_core::{
-    Address, Ban, BanPattern, BanScope, HeldId, HeldPost, ListAddress, Member, Refusal, Role, Roles, StoreChange,
-    Timestamp, Unavailable, settings,
+    Address, Ban, BanPattern, BanScope, ListAddress, Member, Refusal, Role, Roles, StoreChange, Timestamp, Unavailable,
+    settings,
 };
 
 use super::engine::{Changes, Fault};
@@ -16,11 +16,11 @@ use crate::blocks::Pair;
 
 /// The changes of one batch, applied to a draft one after the other: each sees those before it.
 pub(super) struct Application<'a, 'd> {
-    draft: &'a mut Changes<'d>,
-    at: Timestamp,
+    pub(super) draft: &'a mut Changes<'d>,
+    pub(super) at: Timestamp,
     /// The records of the message files of the posts that are held, in order.
-    held_records: slice::Iter<'a, Vec<u8>>,
-    dropped: Vec<Vec<u8>>,
+    pub(super) held_records: slice::Iter<'a, Vec<u8>>,
+    pub(super) dropped: Vec<Vec<u8>>,
 }
 
 impl<'a, 'd> Application<'a, 'd> {
@@ -45,7 +45,15 @@ impl<'a, 'd> Application<'a, 'd> {
             StoreChange::UpdateMember { list, member } => self.update_member(list, member),
             StoreChange::RemoveMember { list, address } => self.remove_member(list, address),
             StoreChange::Hold { post, .. } => self.hold(post),
-            StoreChange::Unhold { list, id, .. } => self.unhold(list, *id),
+            StoreChange::Unhold { list, id, verdict, by } => self.unhold(list, *id, *verdict, by),
+            StoreChange::Rehold { list, id } => self.rehold(list, *id),
+            StoreChange::Postpone { list, id, until } => self.postpone(list, *id, *until),
+            StoreChange::OpenRequest { request, instead } => self.open_request(request, *instead),
+            StoreChange::CloseRequest { list, kind, address, opened, .. } => {
+                self.close_request(list, *kind, address, *opened)
+            }
+            StoreChange::Spend { address, trust, allowance } => self.spend(address, *trust, *allowance),
+            StoreChange::Tidy => self.tidy(),
             StoreChange::Ban(ban) => self.ban(ban),
             StoreChange::Unban { scope, pattern } => self.unban(scope, pattern),
         }
@@ -72,9 +80,9 @@ impl<'a, 'd> Application<'a, 'd> {
             }
             Ok(())
         })?;
+        self.forget_times(list)?;
         maps::counters().remove(self.draft, list_key(list))?;
-        let bans = maps::bans(&BanScope::List(list.clone()));
-        for map in [maps::roster(list), maps::staff(list), maps::held(list), maps::held_files(list), bans] {
+        for map in maps::all_of(list) {
             map.clear(self.draft)?;
         }
         Ok(())
@@ -149,32 +157,6 @@ impl<'a, 'd> Application<'a, 'd> {
         self.count(list, |counters| counters.people = counters.people.saturating_sub(1))
     }
 
-    fn hold(&mut self, post: &HeldPost) -> Result<(), Fault> {
-        let list = &post.list;
-        self.need_list(list)?;
-        let record = self.held_records.next().expect("each held post of a batch has its message file kept before");
-        let mut counters = maps::counters_of(self.draft, list)?;
-        counters.held += 1;
-        counters.last_held += 1;
-        let number = counters.last_held;
-        put_json(self.draft, &maps::counters(), list_key(list), &counters)?;
-        let post = HeldPost { id: number, ..post.clone() };
-        put_json(self.draft, &maps::held(list), &maps::number_key(number), &post)?;
-        maps::held_files(list).insert(self.draft, &maps::number_key(number), record)?;
-        Ok(())
-    }
-
-    fn unhold(&mut self, list: &ListAddress, id: HeldId) -> Result<(), Fault> {
-        self.need_list(list)?;
-        let key = maps::number_key(id);
-        if !maps::held(list).remove(self.draft, &key)? {
-            return Err(Refusal::NotHeld { list: list.clone(), id }.into());
-        }
-        self.dropped.extend(maps::held_files(list).get(self.draft, &key)?);
-        maps::held_files(list).remove(self.draft, &key)?;
-        self.count(list, |counters| counters.held = counters.held.saturating_sub(1))
-    }
-
     fn ban(&mut self, ban: &Ban) -> Result<(), Fault> {
         if let BanScope::List(list) = &ban.scope {
             self.need_list(list)?;
@@ -190,7 +172,7 @@ impl<'a, 'd> Application<'a, 'd> {
         Err(Refusal::NoBan { scope: scope.clone(), pattern: pattern.clone() }.into())
     }
 
-    fn need_list(&self, list: &ListAddress) -> Result<(), Fault> {
+    pub(super) fn need_list(&self, list: &ListAddress) -> Result<(), Fault> {
         match maps::lists().get(self.draft, list_key(list))? {
             Some(_) => Ok(()),
             None => Err(Refusal::NoList(list.clone()).into()),
@@ -225,7 +207,7 @@ impl<'a, 'd> Application<'a, 'd> {
         Ok(())
     }
 
-    fn count(&mut self, list: &ListAddress, change: impl FnOnce(&mut Counters)) -> Result<(), Fault> {
+    pub(super) fn count(&mut self, list: &ListAddress, change: impl FnOnce(&mut Counters)) -> Result<(), Fault> {
         let mut counters = maps::counters_of(self.draft, list)?;
         change(&mut counters);
         put_json(self.draft, &maps::counters(), list_key(list), &counters)?;
@@ -233,7 +215,7 @@ impl<'a, 'd> Application<'a, 'd> {
     }
 }
 
-fn list_key(list: &ListAddress) -> &[u8] {
+pub(super) fn list_key(list: &ListAddress) -> &[u8] {
     list.as_str().as_bytes()
 }
 

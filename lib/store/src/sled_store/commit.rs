@@ -127,7 +127,8 @@ fn apply(draft: &mut Changes<'_>, commit: &Commit, records: &[Vec<u8>]) -> Resul
         let key = [commit.id.as_bytes().as_slice(), &ordinal.to_be_bytes()].concat();
         maps::outbox().insert(draft, &key, record)?;
     }
-    if !commit.changes.is_empty() {
+    // What goes by itself is nobody's deed; where nothing changes there is nothing to record either.
+    if commit.changes.iter().any(|change| *change != StoreChange::Tidy) {
         write_audit(draft, commit)?;
     }
     Ok(dropped)

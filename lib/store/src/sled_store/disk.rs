@@ -1,6 +1,7 @@
 //! sled as pages, and where its directory lies.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
@@ -38,6 +39,18 @@ fn pair((key, value): (sled::IVec, sled::IVec)) -> Pair {
 /// What is said of an error of sled's.
 pub(super) fn fault(error: sled::Error) -> Unavailable {
     Unavailable { reason: error.to_string() }
+}
+
+/// The changes of a draft as one batch of sled's.
+pub(super) fn batch(changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> sled::Batch {
+    let mut batch = sled::Batch::default();
+    for (key, value) in changes {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    batch
 }
 
 /// Opens sled in a directory that no other process opens: that is seen to before.

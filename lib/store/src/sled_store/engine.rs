@@ -29,7 +29,7 @@ use crate::blocks::Draft;
 
 /// Tells a person what the directory is, and us that it has held something.
 const MARKER: &str = "FORMAT";
-const MARKER_TEXT: &str = "listmill store, sled, schema 1\n";
+const MARKER_TEXT: &str = "listmill store, sled, schema 2\n";
 
 /// An opened database.
 pub(super) struct Engine {
@@ -85,7 +85,7 @@ impl Engine {
         let keys = meta::read_or_make(&db, dir, new)?;
         let data_path = sled_dir.join("db");
         let data = File::open(&data_path).map_err(files_error(&data_path))?;
-        make_durable(&data, &sled_dir, dir, &marker, new).map_err(files_error(dir))?;
+        make_durable(&data, &sled_dir, dir, &marker).map_err(files_error(dir))?;
         let engine = Engine {
             db,
             data,
@@ -114,18 +114,11 @@ impl Engine {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut draft = Draft::new(Disk(&self.db));
         let made = make(&mut draft, &mut writer)?;
-        let mut batch = sled::Batch::default();
         let changes = draft.into_changes();
-        let nothing = changes.is_empty();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        let number = if nothing {
+        let number = if changes.is_empty() {
             self.group.last()
         } else {
+            let batch = disk::batch(changes);
             arrival.before_applying();
             let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
             self.db.apply_batch(batch).map_err(broken)?;
@@ -177,10 +170,10 @@ pub(super) fn make_private_dir(dir: &Path) -> Result<(), OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(files_error(dir))
 }
 
-/// What a new database is made of survives a power cut.
-fn make_durable(data: &File, sled_dir: &Path, dir: &Path, marker: &Path, new: bool) -> io::Result<()> {
+/// What a new database is made of survives a power cut, and so does the step to another schema.
+fn make_durable(data: &File, sled_dir: &Path, dir: &Path, marker: &Path) -> io::Result<()> {
     data.sync_all()?;
-    if !new {
+    if fs::read(marker).is_ok_and(|text| text == MARKER_TEXT.as_bytes()) {
         return Ok(());
     }
     File::open(sled_dir.join("conf"))?.sync_all()?;

@@ -7,13 +7,25 @@
 //! | `r` roster of a list | address key | see [`super::member_form`] |
 //! | `s` staff of a list | address key | roles |
 //! | `h` held posts of a list | number | JSON: `HeldPost` |
-//! | `f` their message files | number | see [`super::files`] |
+//! | `e` the same by entry | entry id, number | - |
+//! | `f` message files of held posts, and of those that can come back | number | see [`super::files`] |
+//! | `d` decisions of a list | number | JSON: `Decision` |
+//! | `w` decisions with a message file | when decided, list, number | - |
+//! | `g` all decisions | when decided, list, number | - |
+//! | `q` open requests of a list | kind, address key | JSON: `Request` |
+//! | `t` the same by handle | handle | key in `q` |
+//! | `x` open requests of all lists | when they expire, list, key in `q` | - |
+//! | `y` letters that were spent | day, trust, address key or domain | JSON: how many |
 //! | `b` bans of a scope | pattern | JSON: `Ban` |
 //! | `a` applied | entry id | when, seconds since 1970 |
 //! | `o` outbox | entry id, ordinal | see [`super::files`] |
 //! | `u` audit log | number | JSON: `AuditRecord` |
 //!
-//! Numbers are big-endian. The schema's number and the signing keys are not in a map; see [`super::meta`].
+//! Numbers are big-endian; times are microseconds, days are counted from 1970, and both have their sign turned so that they sort as
+//! numbers. A list or kind in a key ends in a zero octet. `w`, `g` and `x` are there so that [`super::tidy`] finds what has had its
+//! time without looking at what has not.
+//!
+//! The schema's number and the signing keys are not in a map; see [`super::meta`].
 
 use std::collections::BTreeMap;
 
@@ -43,6 +55,9 @@ pub(super) struct Counters {
     /// Held posts.
     #[serde(default)]
     pub(super) held: u64,
+    /// Open requests.
+    #[serde(default)]
+    pub(super) requests: u64,
     /// The last number that a held post was given.
     #[serde(default)]
     pub(super) last_held: u64,
@@ -72,6 +87,38 @@ pub(super) fn held_files(list: &ListAddress) -> Map {
     scoped_map(b'f', list.as_str())
 }
 
+pub(super) fn held_by_entry(list: &ListAddress) -> Map {
+    scoped_map(b'e', list.as_str())
+}
+
+pub(super) fn decisions(list: &ListAddress) -> Map {
+    scoped_map(b'd', list.as_str())
+}
+
+pub(super) fn times_of_files() -> Map {
+    site_map(b'w')
+}
+
+pub(super) fn times_of_decisions() -> Map {
+    site_map(b'g')
+}
+
+pub(super) fn requests(list: &ListAddress) -> Map {
+    scoped_map(b'q', list.as_str())
+}
+
+pub(super) fn handles(list: &ListAddress) -> Map {
+    scoped_map(b't', list.as_str())
+}
+
+pub(super) fn times_of_requests() -> Map {
+    site_map(b'x')
+}
+
+pub(super) fn spent() -> Map {
+    site_map(b'y')
+}
+
 pub(super) fn bans(scope: &BanScope) -> Map {
     scoped_map(b'b', &scope.to_string())
 }
@@ -95,6 +142,21 @@ fn site_map(letter: u8) -> Map {
 /// Neither a list's address nor "site" has a zero octet.
 fn scoped_map(letter: u8, scope: &str) -> Map {
     Map::new([&[letter], scope.as_bytes(), &[0]].concat())
+}
+
+/// Every map of a list that is there for this list alone.
+pub(super) fn all_of(list: &ListAddress) -> [Map; 9] {
+    [
+        roster(list),
+        staff(list),
+        held(list),
+        held_by_entry(list),
+        held_files(list),
+        decisions(list),
+        requests(list),
+        handles(list),
+        bans(&BanScope::List(list.clone())),
+    ]
 }
 
 /// Hands over the address of each list.

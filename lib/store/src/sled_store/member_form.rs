@@ -20,6 +20,8 @@ const DELIVERY: u8 = 4;
 const MODERATION: u8 = 5;
 const LANGUAGE: u8 = 6;
 const JOINED: u8 = 7;
+const PREFERENCES: u8 = 8;
+const RESUMES: u8 = 9;
 
 /// The key and value of a member.
 pub(super) fn encode(member: &Member) -> (Vec<u8>, Vec<u8>) {
@@ -41,13 +43,15 @@ pub(super) fn encode(member: &Member) -> (Vec<u8>, Vec<u8>) {
     put(MODERATION, member.moderation != plain.moderation, &|| member.moderation.to_string());
     put(LANGUAGE, member.language != plain.language, &|| member.language.clone().unwrap_or_default());
     put(JOINED, member.joined != plain.joined, &|| member.joined.to_string());
+    put(PREFERENCES, member.preferences != plain.preferences, &|| member.preferences.to_string());
+    put(RESUMES, member.resumes != plain.resumes, &|| member.resumes.map(|at| at.to_string()).unwrap_or_default());
     (key.into_bytes(), value)
 }
 
 /// The member of a key and value.
 pub(super) fn decode(key: &[u8], mut value: &[u8]) -> Result<Member, Unavailable> {
     let key = std::str::from_utf8(key).map_err(|error| wrong(&error))?;
-    let mut fields: [Option<&str>; 8] = [None; 8];
+    let mut fields: [Option<&str>; 10] = [None; 10];
     while let Some((tag, rest)) = value.split_first() {
         value = rest;
         let length = read_length(&mut value)?;
@@ -70,6 +74,10 @@ pub(super) fn decode(key: &[u8], mut value: &[u8]) -> Result<Member, Unavailable
     if let Some(moderation) = field(MODERATION) {
         member.moderation = parsed(moderation)?;
     }
+    if let Some(preferences) = field(PREFERENCES) {
+        member.preferences = parsed(preferences)?;
+    }
+    member.resumes = field(RESUMES).map(parsed).transpose()?;
     Ok(member)
 }
 
@@ -83,7 +91,7 @@ fn wrong(why: &dyn ToString) -> Unavailable {
 
 #[cfg(test)]
 mod tests {
-    use listmill_core::{Action, By, Delivery, Moderation, Role, Roles};
+    use listmill_core::{Action, By, Delivery, Moderation, Preferences, Role, Roles};
 
     use super::*;
 
@@ -96,6 +104,8 @@ mod tests {
         full.delivery = Delivery::Off(By::Bounces);
         full.moderation = Moderation::Always(Action::Hold);
         full.language = Some("pt-BR".to_owned());
+        full.preferences = Preferences { ack: true, myposts: false, duplicates: false, hide: true };
+        full.resumes = Some(-7);
         let mut nobody = Member::new("\u{fc}ser@example.net".parse().unwrap(), 0);
         nobody.roles = Roles::NONE;
         nobody.language = Some(String::new());
@@ -110,8 +120,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_first_release_wrote_is_read() {
+        let member = decode(b"bob@example.net", b"\x04\x0aoff:member\x07\x0a1700000000").unwrap();
+        let mut expected = Member::new("bob@example.net".parse().unwrap(), 1_700_000_000);
+        expected.delivery = Delivery::Off(By::Member);
+        assert_eq!(member, expected);
+    }
+
+    #[test]
     fn what_is_no_member_is_an_error() {
-        for value in [&b"\x07"[..], b"\x07\x05123", b"\x09\x01x", b"\x03\x03boss"[..5].as_ref(), b"\x07\x02\xff\xff"] {
+        for value in [
+            &b"\x07"[..],
+            b"\x07\x05123",
+            b"\x0a\x01x",
+            b"\x08\x05hide=",
+            b"\x09\x01x",
+            b"\x03\x03boss"[..5].as_ref(),
+            b"\x07\x02\xff\xff",
+        ] {
             assert!(decode(b"bob@example.net", value).is_err(), "{value:?}");
         }
         assert!(decode(b"no address", b"").is_err());

@@ -7,15 +7,17 @@ use rand::Rng as _;
 
 use super::disk::{self, Disk, caught};
 use super::maps::{from_json, to_json};
+use super::upgrade;
 use crate::OpenError;
-use crate::blocks::Pages;
+use crate::blocks::{Draft, Pages, PagesMut};
 
-/// The newest schema that this release reads; a change that an older release would misread makes it greater.
-const SCHEMA: u32 = 1;
+/// The newest schema that this release reads; a change that an older release would misread makes it greater. See [`super::upgrade`].
+const SCHEMA: u32 = 2;
 const SCHEMA_KEY: &[u8] = b"m\0schema";
 const SIGNING_KEY: &[u8] = b"m\0signing-keys";
 
-/// The signing keys of a store; a new store is given its schema and keys. `new`: it may be new.
+/// The signing keys of a store; a new store is given its schema and keys, an older one is brought to this release's schema. `new`: it may
+/// be new.
 pub(super) fn read_or_make(db: &sled::Db, dir: &Path, new: bool) -> Result<SigningKeys, OpenError> {
     let damaged = |reason: String| OpenError::Damaged { path: dir.to_owned(), reason };
     let read = |key| Disk(db).get(key).map_err(|error| damaged(error.reason));
@@ -29,6 +31,9 @@ pub(super) fn read_or_make(db: &sled::Db, dir: &Path, new: bool) -> Result<Signi
     if found > SCHEMA {
         return Err(OpenError::Newer { path: dir.to_owned(), found, known: SCHEMA });
     }
+    if found < SCHEMA {
+        upgrade(db).map_err(|error| damaged(error.reason))?;
+    }
     let keys = read(SIGNING_KEY)?.ok_or_else(|| damaged("it has no signing keys".to_owned()))?;
     from_json(&keys).map_err(|error| damaged(error.reason))
 }
@@ -40,7 +45,20 @@ fn make(db: &sled::Db) -> Result<SigningKeys, Unavailable> {
     let mut batch = sled::Batch::default();
     batch.insert(SCHEMA_KEY, to_json(&SCHEMA));
     batch.insert(SIGNING_KEY, to_json(&keys));
+    write(db, batch)?;
+    Ok(keys)
+}
+
+/// Brings an older store to this schema, in one batch.
+fn upgrade(db: &sled::Db) -> Result<(), Unavailable> {
+    let mut draft = Draft::new(Disk(db));
+    upgrade::to_second(&mut draft)?;
+    draft.put(SCHEMA_KEY.to_vec(), to_json(&SCHEMA));
+    write(db, disk::batch(draft.into_changes()))
+}
+
+fn write(db: &sled::Db, batch: sled::Batch) -> Result<(), Unavailable> {
     let write = || db.apply_batch(batch).and_then(|()| db.flush());
     caught(write).map_err(|reason| Unavailable { reason })?.map_err(disk::fault)?;
-    Ok(keys)
+    Ok(())
 }

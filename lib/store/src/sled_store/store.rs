@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use listmill_core::settings::Cascade;
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, HeldId, HeldPost, List, ListAddress, Member,
-    MessageFile, Role, SigningKeys, StoreView, Unavailable,
+    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, Decision, HeldId, HeldPost, List, ListAddress,
+    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
 };
 use listmill_queue_format::EntryId;
 use rustix::fs::{FlockOperation, flock};
@@ -181,6 +181,35 @@ impl StoreView for SledStore {
         self.view(|engine| engine.held_entry(list, id))
     }
 
+    fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable> {
+        self.view(|engine| engine.held_by_entry(list, entry))
+    }
+
+    fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
+        self.view(|engine| engine.decision(list, id))
+    }
+
+    fn decisions(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<Decision>, Unavailable> {
+        self.view(|engine| engine.decisions(list, after, limit))
+    }
+
+    fn request(
+        &self,
+        list: &ListAddress,
+        kind: RequestKind,
+        address: &Address,
+    ) -> Result<Option<Request>, Unavailable> {
+        self.view(|engine| engine.request(list, kind, address))
+    }
+
+    fn request_by_handle(&self, list: &ListAddress, handle: &str) -> Result<Option<Request>, Unavailable> {
+        self.view(|engine| engine.request_by_handle(list, handle))
+    }
+
+    fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
+        self.view(|engine| engine.spent(address, trust, at))
+    }
+
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
         self.view(|engine| engine.banned(list, address))
     }
@@ -228,6 +257,7 @@ impl Store for SledStore {
             lists,
             people: sum.people,
             held: sum.held,
+            requests: sum.requests,
             outbox,
             disk_bytes,
             cache_bytes: CACHE_BYTES,

@@ -1,10 +1,14 @@
 //! What the engine can be asked.
 
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, HeldId, HeldPost, ListAddress, Member, MessageFile, Role, Roles, Unavailable,
+    Address, AuditRecord, Ban, BanScope, Decision, HeldId, HeldPost, ListAddress, Member, MessageFile, Request,
+    RequestKind, Role, Roles, Spent, Timestamp, Trust, Unavailable,
 };
+use listmill_queue_format::EntryId;
 
+use super::budget::spent_of;
 use super::engine::Engine;
+use super::keys;
 use super::maps::{self, Counters, ListRecord, from_json, get_json};
 use super::member_form;
 
@@ -93,6 +97,50 @@ impl Engine {
         Err(maps::damaged("held post", &format!("the message file of {list} {id} is gone")))
     }
 
+    pub(super) fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable> {
+        self.read(|disk| {
+            let next = maps::held_by_entry(list).page(&disk, Some(entry.as_bytes()), 1)?.pop();
+            let number = next.as_ref().and_then(|(key, _)| key.strip_prefix(entry.as_bytes()));
+            number.map_or(Ok(None), |number| get_json(&disk, &maps::held(list), number))
+        })
+    }
+
+    pub(super) fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
+        self.read(|disk| get_json(&disk, &maps::decisions(list), &maps::number_key(id)))
+    }
+
+    pub(super) fn decisions(
+        &self,
+        list: &ListAddress,
+        after: Option<HeldId>,
+        limit: usize,
+    ) -> Result<Vec<Decision>, Unavailable> {
+        let after = after.map(maps::number_key);
+        let page =
+            self.read(|disk| maps::decisions(list).page(&disk, after.as_ref().map(<[u8; 8]>::as_slice), limit))?;
+        page.into_iter().map(|(_, value)| from_json(&value)).collect()
+    }
+
+    pub(super) fn request(
+        &self,
+        list: &ListAddress,
+        kind: RequestKind,
+        address: &Address,
+    ) -> Result<Option<Request>, Unavailable> {
+        self.read(|disk| get_json(&disk, &maps::requests(list), &keys::request(kind, address)))
+    }
+
+    pub(super) fn request_by_handle(&self, list: &ListAddress, handle: &str) -> Result<Option<Request>, Unavailable> {
+        self.read(|disk| {
+            let key = maps::handles(list).get(&disk, handle.as_bytes())?;
+            key.map_or(Ok(None), |key| get_json(&disk, &maps::requests(list), &key))
+        })
+    }
+
+    pub(super) fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
+        self.read(|disk| spent_of(&disk, address, trust, at))
+    }
+
     pub(super) fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
         let keys = ban_keys(address);
         self.read(|disk| {
@@ -131,6 +179,7 @@ impl Engine {
                 let counters: Counters = from_json(value)?;
                 sum.people += counters.people;
                 sum.held += counters.held;
+                sum.requests += counters.requests;
                 Ok(())
             })?;
             Ok((lists, sum))

@@ -1,0 +1,62 @@
+//! Keys that have several parts.
+
+use listmill_core::{Address, HeldPost, ListAddress, Request, RequestKind, Timestamp, Trust, Unavailable};
+
+use super::maps;
+
+const DAY: i64 = 86_400;
+
+/// A held post in the index by entry.
+pub(super) fn by_entry(post: &HeldPost) -> Vec<u8> {
+    [post.entry.as_bytes().as_slice(), &maps::number_key(post.id)].concat()
+}
+
+/// A request among those of its list.
+pub(super) fn request(kind: RequestKind, address: &Address) -> Vec<u8> {
+    [kind.name().as_bytes(), &[0], address.key().as_bytes()].concat()
+}
+
+/// The key of this request.
+pub(super) fn of_request(open: &Request) -> Vec<u8> {
+    request(open.kind, &open.address)
+}
+
+/// Something of a list, `what`, in an index by time.
+pub(super) fn timed(at: Timestamp, list: &ListAddress, what: &[u8]) -> Vec<u8> {
+    [&ordered(at.as_microsecond()), list.as_str().as_bytes(), &[0], what].concat()
+}
+
+/// Whether the time in such a key is `micros` microseconds before `now`, or longer ago.
+pub(super) fn is_over(key: &[u8], micros: i64, now: Timestamp) -> bool {
+    key.get(..8).is_some_and(|at| at <= ordered(now.as_microsecond().saturating_sub(micros)).as_slice())
+}
+
+/// The list of such a key, and what it is of that list.
+pub(super) fn untimed(key: &[u8]) -> Result<(ListAddress, Vec<u8>), Unavailable> {
+    let parts = key.get(8..).and_then(|rest| {
+        let end = rest.iter().position(|octet| *octet == 0)?;
+        Some((&rest[..end], &rest[end + 1..]))
+    });
+    let (list, what) = parts.ok_or_else(|| maps::damaged("time", "its key is too short"))?;
+    Ok((maps::key_list(list)?, what.to_vec()))
+}
+
+/// What was spent on the day of `at`: for the address, and for its domain.
+pub(super) fn spent(address: &Address, trust: Trust, at: Timestamp) -> [Vec<u8>; 2] {
+    let trust = match trust {
+        Trust::Stranger => b's',
+        Trust::Known => b'k',
+    };
+    let key = |whose: u8, name: &str| [day(at).as_slice(), &[trust, whose], name.as_bytes()].concat();
+    [key(b'a', &address.key()), key(b'd', address.domain())]
+}
+
+/// The day (UTC) of `at`, with which the key of what was spent begins.
+pub(super) fn day(at: Timestamp) -> [u8; 8] {
+    ordered(at.as_second().div_euclid(DAY))
+}
+
+/// A number that may be negative, as octets that sort as it does.
+fn ordered(number: i64) -> [u8; 8] {
+    (number ^ i64::MIN).to_be_bytes()
+}
