@@ -1,10 +1,27 @@
-//! The command stage: somebody asks for something.
+//! The command stage: somebody asks for something, or decides about something, by mail.
 //!
-//! Reads: the command queue; from the store, the list, the requester's membership, the ban lists, and the signing keys.
-//! Writes: pending (what a person must see goes to the owners); changes of the roster go into the store.
-//! Never: answers automatic mail (RFC 3834), or changes anything without a valid token.
+//! Reads: the command queue; from the store, lists, memberships, held posts and decisions, open requests, the ban lists, the budget of
+//! letters and the signing keys.
+//! Writes: pending (posts that a moderator lets through), outbound (letters), command (the next page of a round of the clock); changes go into the store.
+//! Never: answers automatic mail (RFC 3834), changes anything on the word of a mail that may be forged, or writes to a
+//! stranger beyond the budget.
+//!
+//! A message becomes lines ([`ask`]), each line is carried out in a [`session`], which collects changes and letters, and
+//! whoever asked gets one answer with a result for each line. `specs/runners/command.md` has the commands.
 
-mod leave;
+mod ask;
+mod clock;
+mod config;
+mod draft;
+mod grammar;
+mod held;
+mod members;
+mod owners;
+mod read;
+mod requests;
+mod session;
 mod stage;
+mod who;
 
+pub use config::CommandConfig;
 pub use stage::Command;

@@ -1,0 +1,176 @@
+//! From a message to its lines, and from each line to what is done: the one table of who carries out what.
+
+use listmill_core::{RequestKind, Unavailable, Word};
+use listmill_mail::message::Message;
+use listmill_mail::token::{Act, decision_held};
+use listmill_queue_format::Subaddress;
+
+use crate::ask::{Ask, Joining};
+use crate::grammar::{self, Line};
+use crate::requests::Opening;
+use crate::session::{Said, Session};
+use crate::{held, members, owners};
+
+/// What must be known of the requester.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Nothing: anybody may ask, and what follows goes to the person named.
+    Nothing,
+    /// That they are who they say.
+    Person,
+    /// The same, as strictly as the list asks of those in charge.
+    Charge,
+}
+
+/// Reads a message to one of the list's addresses, and carries out what it asks for.
+pub(crate) fn read(session: &mut Session<'_>, to: &Subaddress, message: &Message<'_>) -> Result<(), Unavailable> {
+    let detail = to.detail.as_str();
+    match Word::named(&to.word) {
+        Some(Word::Request) if !detail.is_empty() => held::answer(session, detail, message)?,
+        Some(Word::Join) => one(session, members::join_by_address(detail))?,
+        Some(Word::Leave) => one(session, members::leave_by_address(detail))?,
+        Some(Word::Confirm) if !detail.is_empty() => one(session, Ok(Ask::Confirm(detail.to_owned())))?,
+        Some(Word::Cancel) if !detail.is_empty() => one(session, Ok(Ask::Cancel(Some(detail.to_owned()))))?,
+        Some(Word::Approve) if !detail.is_empty() => held::by_token(session, Act::Approve, detail, message)?,
+        Some(Word::Reject) if !detail.is_empty() => held::by_token(session, Act::Reject, detail, message)?,
+        Some(Word::Discard) if !detail.is_empty() => held::by_token(session, Act::Discard, detail, message)?,
+        Some(Word::Help) => one(session, Ok(Ask::Help(None)))?,
+        Some(Word::Info) => one(session, Ok(Ask::Info))?,
+        Some(Word::Query) => one(session, Ok(Ask::Show))?,
+        // The command address; and another one without the token that would say more.
+        _ => lines(session, grammar::lines(message))?,
+    }
+    session.ask_for_proof()
+}
+
+/// One command that the address stands for.
+fn one(session: &mut Session<'_>, ask: Result<Ask, String>) -> Result<(), Unavailable> {
+    let line = match ask {
+        Ok(ask) => Line::Ask(ask),
+        Err(text) => Line::Unknown(text),
+    };
+    lines(session, vec![line])
+}
+
+/// Carries out one line after the other.
+pub(crate) fn lines(session: &mut Session<'_>, lines: Vec<Line>) -> Result<(), Unavailable> {
+    for line in lines {
+        match line {
+            Line::Ask(Ask::End) => break,
+            Line::Ask(ask) => {
+                let said = carry_out(session, &ask)?;
+                session.note(&ask.to_string(), said);
+            }
+            Line::Unknown(text) => {
+                let said = grammar::unknown(session, &text);
+                session.note(&text, said);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn need(ask: &Ask) -> Need {
+    match ask {
+        Ask::Help(_) | Ask::Info | Ask::Lists | Ask::End => Need::Nothing,
+        // These lead to a confirmation by the person whom they are about, or bring a proof of their own.
+        Ask::Join(_) | Ask::Leave { .. } | Ask::Confirm(_) | Ask::Cancel(_) => Need::Nothing,
+        Ask::Which | Ask::Show | Ask::Set(_) | Ask::Who | Ask::ChangeAddress { .. } => Need::Person,
+        Ask::Held
+        | Ask::Decide { .. }
+        | Ask::Defer(_)
+        | Ask::Undo(_)
+        | Ask::Trust(_)
+        | Ask::Moderate(_)
+        | Ask::Ban(_)
+        | Ask::Unban(_)
+        | Ask::Invite(_)
+        | Ask::Add(_)
+        | Ask::Del(_)
+        | Ask::Emergency(_)
+        | Ask::ConfigShow(_)
+        | Ask::ConfigSet { .. }
+        | Ask::Stats => Need::Charge,
+    }
+}
+
+/// Carries out one command.
+pub(crate) fn carry_out(session: &mut Session<'_>, ask: &Ask) -> Result<Said, Unavailable> {
+    let sure = match need(ask) {
+        Need::Nothing => true,
+        Need::Person => session.who.is_proven(),
+        Need::Charge => session.is_sure_of_who_is_in_charge(),
+    };
+    if !sure {
+        return Ok(session.wait_for_proof(ask));
+    }
+    match ask {
+        Ask::Help(topic) => members::help(session, topic.as_deref()),
+        Ask::Info => members::info(session),
+        Ask::Lists => members::lists(session),
+        Ask::Join(joining) => members::join(session, joining),
+        Ask::Leave { address, everywhere } => members::leave(session, address.as_ref(), *everywhere),
+        Ask::Confirm(token) => session.confirm(token),
+        Ask::Cancel(Some(token)) if decision_held(token).is_some() => held::cancel(session, token),
+        Ask::Cancel(Some(token)) => session.cancel_request(token),
+        Ask::Cancel(None) => Ok(session.refused("cancel-needs-token", &[])),
+        Ask::Which => members::which(session),
+        Ask::Show => members::show(session),
+        Ask::Set(choice) => members::set(session, choice),
+        Ask::Who => members::who(session),
+        Ask::ChangeAddress { old, new } => members::change_address(session, old.as_ref(), new),
+        Ask::Invite(address) => owners::invite(session, address),
+        Ask::Held => held::list(session),
+        Ask::Decide { verdict, ids, reason } => held::decide(session, *verdict, ids, reason),
+        Ask::Defer(ids) => held::defer(session, ids),
+        Ask::Undo(ids) => held::undo(session, ids),
+        Ask::Trust(whom) => held::trust(session, whom),
+        Ask::Moderate(whom) => held::moderate(session, whom),
+        Ask::Ban(whom) => held::ban(session, whom),
+        Ask::Unban(patterns) => held::unban(session, patterns),
+        Ask::Add(addresses) => owners::add(session, addresses),
+        Ask::Del(addresses) => owners::del(session, addresses),
+        Ask::Emergency(on) => owners::emergency(session, *on),
+        Ask::ConfigShow(key) => owners::config_show(session, key.as_deref()),
+        Ask::ConfigSet { key, value } => owners::config_set(session, key, value.as_deref()),
+        Ask::Stats => owners::stats(session),
+        Ask::End => Ok(session.done("end", &[])),
+    }
+}
+
+impl Session<'_> {
+    /// Carries out a line of a request that was just confirmed.
+    pub(crate) fn carry_out_confirmed(
+        &mut self,
+        line: &str,
+        request: &listmill_core::Request,
+    ) -> Result<Said, Unavailable> {
+        match (grammar::command(line), request.kind) {
+            (Ok(Ask::Join(joining)), RequestKind::Join) => {
+                let joining = Joining { address: None, ..joining };
+                members::join_confirmed(self, &joining, request.by.as_ref())
+            }
+            (Ok(Ask::Leave { everywhere, .. }), RequestKind::Leave | RequestKind::LeaveAll) => {
+                members::leave_confirmed(self, everywhere)
+            }
+            (Ok(Ask::ChangeAddress { old: Some(old), new }), RequestKind::Address) => {
+                members::change_address_confirmed(self, &old, &new)
+            }
+            (Ok(ask), RequestKind::Commands) => carry_out(self, &ask),
+            // A request that an older version wrote.
+            _ => Ok(self.refused("token-unknown", &[])),
+        }
+    }
+
+    /// Asks the requester, once for all lines that wait for it, whether it was really them.
+    fn ask_for_proof(&mut self) -> Result<(), Unavailable> {
+        let commands = self.take_unproven();
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let address = self.who.address.clone();
+        let kind = RequestKind::Commands;
+        self.ask_to_confirm(Opening { kind, address: &address, commands, by: None, text: "confirm-commands" })?;
+        Ok(())
+    }
+}

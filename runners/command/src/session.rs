@@ -1,0 +1,248 @@
+//! One message being carried out: line by line, until it is known what changes and who is written to.
+
+use listmill_core::settings::Proof;
+use listmill_core::{
+    Address, Context, Disposition, List, ListAddress, Member, Role, SigningKeys, StoreView, Trust, Unavailable, Word,
+};
+use listmill_letters::{Letter, language_of};
+use listmill_mail::compose::Room;
+use listmill_mail::message::Message;
+use listmill_queue_format::Entry;
+use listmill_templates::{Letter as Values, ResultLine, Results, Scope, Status};
+
+use crate::ask::Ask;
+use crate::config::CommandConfig;
+use crate::draft::Draft;
+use crate::who::Requester;
+
+/// The stage's name in the ids of the entries that it writes.
+const STAGE: &str = "command";
+
+/// What came of one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Done, refused, waiting, unknown.
+    pub(crate) status: Status,
+    /// More about it, in the requester's language.
+    pub(crate) text: String,
+    /// A letter of its own tells the requester; they need not read it again.
+    pub(crate) told: bool,
+}
+
+/// One message being carried out.
+pub(crate) struct Session<'a> {
+    pub(crate) config: &'a CommandConfig,
+    /// The entry that brought it; letters derive from it.
+    pub(crate) entry: &'a Entry,
+    /// The message that is answered; none where nobody has written: the clock, an operator.
+    pub(crate) message: Option<&'a Message<'a>>,
+    /// The list that was written to.
+    pub(crate) list: &'a List,
+    pub(crate) cx: Context,
+    /// Who asks.
+    pub(crate) who: Requester,
+    /// The requester's own record on this list, as it was at the beginning.
+    pub(crate) member: Option<Member>,
+    /// The store as it will be.
+    pub(crate) draft: Draft<'a>,
+    /// What the message brings with it that stands for a proof: a token that went to nobody but a person in charge.
+    pub(crate) has_token: bool,
+    /// Commands that wait until it is sure who gives them.
+    unproven: Vec<String>,
+    results: Vec<ResultLine>,
+    /// Each result was told by a letter of its own.
+    all_told: bool,
+    out: Vec<Disposition>,
+    ordinal: u32,
+}
+
+impl<'a> Session<'a> {
+    /// A session of `who` about `list`.
+    pub(crate) fn new(
+        config: &'a CommandConfig,
+        entry: &'a Entry,
+        message: Option<&'a Message<'a>>,
+        list: &'a List,
+        who: Requester,
+        view: &'a dyn StoreView,
+        cx: Context,
+    ) -> Result<Self, Unavailable> {
+        let member = view.member(&list.address, &who.address)?;
+        Ok(Session {
+            config,
+            entry,
+            message,
+            list,
+            cx,
+            who,
+            member,
+            draft: Draft::new(view),
+            has_token: false,
+            unproven: Vec::new(),
+            results: Vec::new(),
+            all_told: true,
+            out: Vec::new(),
+            ordinal: 0,
+        })
+    }
+
+    /// The site's signing keys.
+    pub(crate) fn keys(&self) -> Result<SigningKeys, Unavailable> {
+        self.draft.view.signing_keys()
+    }
+
+    /// The language in which the requester reads.
+    pub(crate) fn language(&self) -> &str {
+        language_of(self.member.as_ref(), self.list)
+    }
+
+    /// A sentence of the phrases in the requester's language.
+    pub(crate) fn phrase(&self, key: &str, values: &[(&str, &str)]) -> String {
+        self.phrase_in(self.language(), key, values)
+    }
+
+    /// A sentence of the phrases in this language.
+    pub(crate) fn phrase_in(&self, language: &str, key: &str, values: &[(&str, &str)]) -> String {
+        let scope = Scope { list: Some(&self.list.address), language };
+        self.config.letters.templates.phrase(key, scope, values)
+    }
+
+    /// It is done; the phrase says more.
+    pub(crate) fn done(&self, key: &str, values: &[(&str, &str)]) -> Said {
+        Said { status: Status::Ok, text: self.phrase(key, values), told: false }
+    }
+
+    /// It may not be; the phrase says why.
+    pub(crate) fn refused(&self, key: &str, values: &[(&str, &str)]) -> Said {
+        Said { status: Status::Refused, text: self.phrase(key, values), told: false }
+    }
+
+    /// It waits; the phrase says for what.
+    pub(crate) fn waiting(&self, key: &str, values: &[(&str, &str)]) -> Said {
+        Said { status: Status::Waiting, text: self.phrase(key, values), told: false }
+    }
+
+    /// The requester has this role on the list.
+    pub(crate) fn has_role(&self, role: Role) -> Result<bool, Unavailable> {
+        let member = self.draft.member(&self.list.address, &self.who.address)?;
+        Ok(member.is_some_and(|member| member.roles.has(role)))
+    }
+
+    /// The requester may decide about posts: a moderator or an owner.
+    pub(crate) fn may_moderate(&self) -> Result<bool, Unavailable> {
+        Ok(self.has_role(Role::Moderator)? || self.has_role(Role::Owner)?)
+    }
+
+    /// It is sure enough who this is for what people in charge may do.
+    pub(crate) fn is_sure_of_who_is_in_charge(&self) -> bool {
+        match self.list.settings.moderator_proof {
+            Proof::Aligned => self.who.is_proven(),
+            Proof::Confirm => self.who.proof == crate::who::Proof::Confirmed,
+            Proof::Token => self.who.is_proven() || self.has_token,
+        }
+    }
+
+    /// Lets a command wait until it is sure who gives it.
+    pub(crate) fn wait_for_proof(&mut self, ask: &Ask) -> Said {
+        self.unproven.push(ask.to_string());
+        Said { told: true, ..self.waiting("proof-needed", &[("address", self.who.address.as_str())]) }
+    }
+
+    /// The commands that wait.
+    pub(crate) fn take_unproven(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.unproven)
+    }
+
+    /// Those who decide about posts: the moderators, or the owners of a list that has none.
+    pub(crate) fn moderators(&self) -> Result<Vec<Member>, Unavailable> {
+        let moderators = self.draft.view.staff(&self.list.address, Role::Moderator)?;
+        if moderators.is_empty() { self.draft.view.staff(&self.list.address, Role::Owner) } else { Ok(moderators) }
+    }
+
+    /// Writes a letter; false when the day's budget for its reader is spent. Without `trust` it is not counted: for those in
+    /// charge of the list, and for who has just confirmed that they want it.
+    pub(crate) fn write<V: Values>(
+        &mut self,
+        letter: &Letter<'_>,
+        values: &V,
+        trust: Option<Trust>,
+    ) -> Result<bool, Unavailable> {
+        let cx = self.cx;
+        if let Some(trust) = trust {
+            let allowance = self.config.letters.budget.of(trust);
+            if !self.draft.spend(letter.to, trust, allowance, cx.now)? {
+                return Ok(false);
+            }
+        }
+        let reason = format!("{} to {}", letter.text, letter.to);
+        match self.config.letters.write(letter, values, self.entry, STAGE, self.next_ordinal(), cx) {
+            Ok(entry) => self.out.push(Disposition::Notify { entry, reason }),
+            Err(error) => self.out.push(Disposition::Shunt { reason: format!("{reason} cannot be written: {error}") }),
+        }
+        Ok(true)
+    }
+
+    /// Sends an entry on, other than a letter.
+    pub(crate) fn forward(&mut self, make: impl FnOnce(u32) -> Entry, reason: String) {
+        let entry = make(self.next_ordinal());
+        self.out.push(Disposition::Forward { entry, reason });
+    }
+
+    /// The ordinal of the next entry that is written.
+    fn next_ordinal(&mut self) -> u32 {
+        self.ordinal += 1;
+        self.ordinal - 1
+    }
+
+    /// The list's address behind a word.
+    pub(crate) fn address(&self, word: Word) -> String {
+        self.list.address.with_word(word, "")
+    }
+
+    /// Another list, with its settings.
+    pub(crate) fn other_list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable> {
+        self.draft.view.list(list)
+    }
+
+    /// Keeps what came of a line, for the answer.
+    pub(crate) fn note(&mut self, command: &str, said: Said) {
+        self.all_told &= said.told;
+        self.results.push(ResultLine { command: command.to_owned(), status: said.status, text: said.text });
+    }
+
+    /// Ends it: the answer, if there is something to be told, then everything in the order in which the shell takes it.
+    pub(crate) fn finish(mut self) -> Result<Vec<Disposition>, Unavailable> {
+        let mut log = self.results.iter().map(in_log).collect::<Vec<_>>().join("; ");
+        if !self.all_told && !self.results.is_empty() && !self.answer()? {
+            log += &format!("; {} gets no more letters today", self.who.address);
+        }
+        let mut all: Vec<_> = self.draft.into_changes().into_iter().map(Disposition::Change).collect();
+        all.extend(self.out);
+        if all.is_empty() {
+            all.push(Disposition::Discard { reason: format!("{}: {log}", self.who.address) });
+        }
+        Ok(all)
+    }
+
+    /// The answer with a result for each line.
+    fn answer(&mut self) -> Result<bool, Unavailable> {
+        let (to, trust): (Address, _) = (self.who.address.clone(), self.who.trust());
+        let (request, language) = (self.address(Word::Request), self.language().to_owned());
+        let list = self.list;
+        let values =
+            Results { list: list.address.as_str(), request: &request, lines: std::mem::take(&mut self.results) };
+        let room = if self.who.is_proven() { Room::Known } else { Room::Stranger };
+        let letter = Letter {
+            from: Word::Request,
+            answers: self.message,
+            room,
+            ..Letter::from_owners("results", list, &to, &language)
+        };
+        self.write(&letter, &values, Some(trust))
+    }
+}
+
+fn in_log(line: &ResultLine) -> String {
+    let first = line.text.lines().next().unwrap_or_default();
+    format!("{:?} {:?}: {first}", line.command, line.status)
+}
