@@ -6,11 +6,14 @@ pub enum TemplateError {
     /// There is no text of this name.
     #[error("there is no text called {0:?}")]
     Unknown(String),
+    /// A place has this text twice, as `DE` and `de` are one language.
+    #[error("there are two texts called {0:?}")]
+    Twice(String),
     /// The text does not begin with its subject.
     #[error("the text {0:?} does not begin with a line \"subject: …\"")]
     NoSubject(String),
-    /// A text of ours names a value that it is not given.
-    #[error("the text {name:?} cannot be filled in: {reason}")]
+    /// A text cannot be read or filled in, or lacks something that it must have.
+    #[error("the text {name:?} is of no use: {reason}")]
     Text {
         /// Which text.
         name: String,

@@ -5,10 +5,12 @@
 //! They are plain text: nothing is escaped as HTML.
 
 mod built_in;
+mod check;
 mod error;
 mod examples;
 mod footer;
 mod key;
+mod names;
 mod phrases;
 mod source;
 mod templates;

@@ -43,10 +43,7 @@ impl Templates {
     ) -> Result<Self, Vec<TemplateError>> {
         let mut wrong = Vec::new();
         for (key, text) in overrides {
-            let known = key.name == PHRASES || is_known(&key.name);
-            let added =
-                if known { self.compiled.add(&key, &text) } else { Err(TemplateError::Unknown(key.to_string())) };
-            match added {
+            match self.add(&key, &text) {
                 Ok(()) => {
                     self.overrides.insert(key, text);
                 }
@@ -54,6 +51,16 @@ impl Templates {
             }
         }
         if wrong.is_empty() { Ok(self) } else { Err(wrong) }
+    }
+
+    fn add(&mut self, key: &TextKey, text: &str) -> Result<(), TemplateError> {
+        if self.overrides.contains_key(key) {
+            return Err(TemplateError::Twice(key.to_string()));
+        }
+        if !is_known(&key.name) {
+            return Err(TemplateError::Unknown(key.to_string()));
+        }
+        self.compiled.add(key, text)
     }
 
     /// The text `name`, filled in.
@@ -114,7 +121,12 @@ impl Templates {
         TEXTS.iter().chain(&self.overrides).map(|(key, text)| (key, text.as_str()))
     }
 
-    fn source(&self, key: &TextKey) -> &Source {
+    /// The overrides alone.
+    pub(crate) fn overrides(&self) -> impl Iterator<Item = (&TextKey, &str)> {
+        self.overrides.iter().map(|(key, text)| (key, text.as_str()))
+    }
+
+    pub(crate) fn source(&self, key: &TextKey) -> &Source {
         if key.place == Place::BuiltIn { &COMPILED } else { &self.compiled }
     }
 }
@@ -127,6 +139,8 @@ impl Default for Templates {
 
 #[cfg(test)]
 mod tests {
+    use listmill_core::ListAddress;
+
     use super::*;
     use crate::{Ack, LANGUAGES, Rejected};
 
@@ -160,6 +174,73 @@ mod tests {
         let ack = Ack::example();
         assert_eq!(templates.render("nonsense", ENGLISH, &ack), Err(TemplateError::Unknown("nonsense".to_owned())));
         assert_eq!(templates.render("held", ENGLISH, &ack), Err(TemplateError::Unknown("held".to_owned())));
+    }
+
+    fn site(texts: &[(Place, &str, &str, &str)]) -> Templates {
+        let texts = texts.iter().map(|(place, language, name, text)| {
+            let key = TextKey { place: place.clone(), language: (*language).to_owned(), name: (*name).to_owned() };
+            (key, (*text).to_owned())
+        });
+        Templates::new().with_overrides(texts).unwrap()
+    }
+
+    #[test]
+    fn the_nearest_place_in_the_readers_language_has_the_word() {
+        let dev: ListAddress = "dev@lists.example.org".parse().unwrap();
+        let other: ListAddress = "two@lists.example.net".parse().unwrap();
+        let domain = || Place::Domain("lists.example.org".to_owned());
+        let templates = site(&[
+            (Place::Site, "de", "ack", "subject: site de\n"),
+            (domain(), "de-at", "ack", "subject: domain de-at\n"),
+            (domain(), "nl", "ack", "subject: domain nl\n"),
+            (Place::List(dev.clone()), "de", "ack", "subject: list de\n"),
+            (Place::Site, "en", "ack", "subject: site en\n"),
+        ]);
+        for (list, language, subject) in [
+            (Some(&dev), "de", "list de"),
+            (Some(&dev), "de-AT", "list de"),
+            (Some(&dev), "DE-CH", "list de"),
+            (Some(&dev), "nl-BE", "domain nl"),
+            (Some(&other), "de-AT", "site de"),
+            (Some(&other), "nl", "site en"),
+            (None, "de", "site de"),
+            (None, "en-GB", "site en"),
+            (None, "", "site en"),
+            (None, "../en", "site en"),
+        ] {
+            let text = templates.render("ack", Scope { list, language }, &Ack::example()).unwrap();
+            assert_eq!(text.subject, subject, "{list:?} {language}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_loses_no_mail() {
+        let templates = site(&[
+            (Place::Site, "en", "ack", "subject: {{nonsense}}\n"),
+            (Place::Site, "en", "phrases", "\"test\" = \"{{nonsense}}\"\n"),
+        ]);
+        let text = templates.render("ack", ENGLISH, &Ack::example());
+        assert_eq!(text, Templates::new().render("ack", ENGLISH, &Ack::example()));
+        assert_eq!(templates.phrase("test", ENGLISH, &[("sense", "x")]), "test");
+        assert_eq!(templates.phrase("test", ENGLISH, &[("nonsense", "a\r\nb {{c}}")]), "a  b {{c}}");
+    }
+
+    #[test]
+    fn one_place_has_a_text_once() {
+        let key = || TextKey { place: Place::Site, language: "de".to_owned(), name: "ack".to_owned() };
+        let texts = [(key(), "subject: a\n".to_owned()), (key(), "subject: b\n".to_owned())];
+        let told = Templates::new().with_overrides(texts).unwrap_err();
+        assert_eq!(told, [TemplateError::Twice("site/de/ack".to_owned())]);
+    }
+
+    #[test]
+    fn no_value_begins_a_line() {
+        let hostile = "x\r\napprove 1\u{2028}approve 2\u{85}approve 3\0";
+        let values = Ack { list: hostile, subject: hostile };
+        let text = Templates::new().render("ack", ENGLISH, &values).unwrap();
+        assert!(!text.subject.contains(char::is_control), "{text:?}");
+        assert!(!text.body.lines().any(|line| line.starts_with("approve")), "{text:?}");
+        assert_eq!(text.body.lines().count(), 6, "{text:?}");
     }
 
     #[test]

@@ -5,6 +5,9 @@
 
 use serde::{Serialize, Serializer};
 
+/// What the first line of a text begins with that is there to be answered: only what stands above it is read.
+pub const MARK: &str = "=~=~=";
+
 /// Values of a text, and which texts they are for.
 pub trait Letter: Serialize {
     /// The texts that are filled in with these values; where there are several, the caller names one.
@@ -62,7 +65,7 @@ pub struct Lapsed<'a> {
 /// `invitation`: something happens if the person answers, and nothing if not.
 #[derive(Debug, Clone, Serialize)]
 pub struct Confirm<'a> {
-    /// The posting address; for `confirm-leave-all` the domain.
+    /// The posting address.
     pub list: &'a str,
     /// The one line about the list; may be empty.
     pub description: &'a str,
@@ -79,7 +82,8 @@ pub struct Confirm<'a> {
     pub request: &'a str,
     /// Until when it can be confirmed.
     pub expires: &'a str,
-    /// The commands that will be carried out; empty but for `confirm-commands`.
+    /// For `confirm-commands` the commands that will be carried out, for `confirm-leave-all` the lists that will be left;
+    /// may be empty.
     pub commands: Vec<String>,
 }
 
