@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use listmill_core::settings::Cascade;
 use listmill_core::{
     Address, Ban, Commit, CommitError, Committed, HeldPost, ListAddress, Member, MessageFile, Refusal, StoreChange,
-    Timestamp,
+    Timestamp, Verdict,
 };
 use listmill_queue_format::EntryId;
 use listmill_store::Store;
@@ -161,12 +161,18 @@ pub(crate) fn hold(list: &ListAddress, subject: &str, bytes: Vec<u8>) -> StoreCh
         reasons: Vec::new(),
         since: now(),
         expires: now(),
+        sha256: "00ff".repeat(16),
+        asks: None,
     };
     StoreChange::Hold { post, file: MessageFile(bytes) }
 }
 
 pub(crate) fn unhold(list: &ListAddress, id: u64) -> StoreChange {
-    StoreChange::Unhold { list: list.clone(), id, decision: "discard".to_owned() }
+    decide(list, id, Verdict::Accept)
+}
+
+pub(crate) fn decide(list: &ListAddress, id: u64, verdict: Verdict) -> StoreChange {
+    StoreChange::Unhold { list: list.clone(), id, verdict, by: "alice@example.org".to_owned() }
 }
 
 pub(crate) fn ban(scope: &str, pattern: &str, reason: &str) -> StoreChange {

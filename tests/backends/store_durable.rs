@@ -141,6 +141,8 @@ fn numbered(number: u64) -> Commit {
         reasons: Vec::new(),
         since: now(),
         expires: now(),
+        sha256: String::new(),
+        asks: None,
     };
     let (first, last) = names(number);
     let changes =

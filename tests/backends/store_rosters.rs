@@ -59,6 +59,8 @@ pub(crate) fn a_member_keeps_every_field(make: &Make) {
         delivery: "off:bounces".parse().unwrap(),
         moderation: "reject".parse().unwrap(),
         language: Some("pt-BR".to_owned()),
+        preferences: "ack=on duplicates=off".parse().unwrap(),
+        resumes: Some(1_800_000_000),
         joined: -1,
     };
     let international = member("\u{fc}ser@b\u{fc}cher.example");

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, HeldId, HeldPost, List, ListAddress, Member,
-    MessageFile, Role, SigningKeys, StoreView, Unavailable,
+    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, Decision, HeldId, HeldPost, List, ListAddress,
+    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
 };
 use listmill_queue::{
     Claim, Claimed, DiskQueues, Found, Listed, QueueBackend, QueueError, QueueStatus, ShuntReason, State,
@@ -202,6 +202,29 @@ impl StoreView for Breaking<Arc<dyn Store>> {
     }
     fn held_entry(&self, list: &ListAddress, id: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
         self.inner.held_entry(list, id)
+    }
+    fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable> {
+        self.inner.held_by_entry(list, entry)
+    }
+    fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
+        self.inner.decision(list, id)
+    }
+    fn decisions(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<Decision>, Unavailable> {
+        self.inner.decisions(list, after, limit)
+    }
+    fn request(
+        &self,
+        list: &ListAddress,
+        kind: RequestKind,
+        address: &Address,
+    ) -> Result<Option<Request>, Unavailable> {
+        self.inner.request(list, kind, address)
+    }
+    fn request_by_handle(&self, list: &ListAddress, handle: &str) -> Result<Option<Request>, Unavailable> {
+        self.inner.request_by_handle(list, handle)
+    }
+    fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
+        self.inner.spent(address, trust, at)
     }
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
         self.inner.banned(list, address)

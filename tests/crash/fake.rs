@@ -87,6 +87,8 @@ pub(crate) fn hold(entry: &Entry, cx: Context) -> Disposition {
         reasons: Vec::new(),
         since: cx.now,
         expires: cx.now,
+        sha256: String::new(),
+        asks: None,
     };
     Disposition::Hold { post }
 }

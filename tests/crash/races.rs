@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
-use listmill_core::{Disposition, StoreChange};
+use listmill_core::{Disposition, StoreChange, Verdict};
 use listmill_queue_format::{Entry, EntryId, Queue};
 use listmill_runner::{Carried, Shell};
 
@@ -78,7 +78,7 @@ fn two_moderators_decide_about_the_same_held_post() {
     let decisions = Decisions::default();
     let stage = racing(&decisions, |_, view| {
         let held = view.held(&dev(), None, 1).unwrap().pop()?;
-        Some(StoreChange::Unhold { list: dev(), id: held.id, decision: "accept".to_owned() })
+        Some(StoreChange::Unhold { list: dev(), id: held.id, verdict: Verdict::Accept, by: String::new() })
     });
     let entries = race(&shell, &stage);
     assert_one_effect(&shell, entries, &decisions);

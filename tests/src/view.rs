@@ -17,9 +17,11 @@ use std::collections::BTreeMap;
 
 use listmill_core::settings::Cascade;
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Delivery, HeldId, HeldPost, List, ListAddress, Member, MessageFile,
-    Moderation, Role, Roles, SigningKeys, StoreView, Timestamp, Unavailable,
+    Address, AuditRecord, Ban, BanScope, Decision, Delivery, HeldId, HeldPost, List, ListAddress, Member, MessageFile,
+    Moderation, Preferences, Request, RequestKind, Role, Roles, SigningKeys, Spent, StoreView, Timestamp, Trust,
+    Unavailable,
 };
+use listmill_queue_format::EntryId;
 use serde::Deserialize;
 
 type Roster = BTreeMap<Address, Member>;
@@ -65,6 +67,12 @@ struct MemberTable {
     delivery: Delivery,
     #[serde(default)]
     moderation: Moderation,
+    #[serde(default)]
+    language: Option<String>,
+    #[serde(default)]
+    preferences: Preferences,
+    #[serde(default)]
+    resumes: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +115,9 @@ impl ListTable {
             roles: table.roles,
             delivery: table.delivery,
             moderation: table.moderation,
-            language: None,
+            language: table.language,
+            preferences: table.preferences,
+            resumes: table.resumes,
             joined: 0,
         });
         let roster = plain.chain(special).map(|member| (member.address.clone(), member)).collect();
@@ -159,6 +169,30 @@ impl StoreView for MemoryView {
 
     fn held_entry(&self, _: &ListAddress, _: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
         Ok(None)
+    }
+
+    fn held_by_entry(&self, _: &ListAddress, _: EntryId) -> Result<Option<HeldPost>, Unavailable> {
+        Ok(None)
+    }
+
+    fn decision(&self, _: &ListAddress, _: HeldId) -> Result<Option<Decision>, Unavailable> {
+        Ok(None)
+    }
+
+    fn decisions(&self, _: &ListAddress, _: Option<HeldId>, _: usize) -> Result<Vec<Decision>, Unavailable> {
+        Ok(Vec::new())
+    }
+
+    fn request(&self, _: &ListAddress, _: RequestKind, _: &Address) -> Result<Option<Request>, Unavailable> {
+        Ok(None)
+    }
+
+    fn request_by_handle(&self, _: &ListAddress, _: &str) -> Result<Option<Request>, Unavailable> {
+        Ok(None)
+    }
+
+    fn spent(&self, _: &Address, _: Trust, _: Timestamp) -> Result<Spent, Unavailable> {
+        Ok(Spent::default())
     }
 
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {

@@ -5,7 +5,7 @@ use listmill_core::{
     destination,
 };
 use listmill_mail::message::Message;
-use listmill_queue_format::{Entry, Queue, RuleHit};
+use listmill_queue_format::{Digest, Entry, Queue, RuleHit};
 use listmill_templates::Templates;
 
 use crate::chain::{Verdict, judge};
@@ -129,6 +129,8 @@ fn held(post: &Post<'_>, list: &List, reasons: Vec<RuleHit>, now: Timestamp) -> 
         reasons,
         since: now,
         expires: lapses.unwrap_or(Timestamp::MAX),
+        sha256: Digest::of(&post.entry.message).to_string(),
+        asks: None,
     }
 }
 

@@ -27,7 +27,7 @@ impl Page<'_> {
             Err(reason) => return Ok(vec![Disposition::Shunt { reason }]),
         };
         let people = view.roster(&self.list.address, after.as_ref(), self.chunk)?;
-        let receivers: Vec<&Member> = people.iter().filter(|member| member.receives_each()).collect();
+        let receivers: Vec<&Member> = people.iter().filter(|member| member.receives_each(cx.now)).collect();
         let mut dispositions = Vec::new();
         if !receivers.is_empty() {
             let keys = view.signing_keys()?;

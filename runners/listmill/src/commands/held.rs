@@ -1,6 +1,6 @@
 //! `listmill held`: decisions about posts that wait for a moderator.
 
-use listmill_core::{Context, HeldId, HeldPost, List, ListAddress, StoreChange};
+use listmill_core::{Context, HeldId, HeldPost, List, ListAddress, StoreChange, Verdict};
 use listmill_queue_format::{Approval, Entry, Queue, Timestamp, decode};
 use serde_json::Map;
 
@@ -15,7 +15,7 @@ pub(crate) fn run(office: &Office, command: Held) -> Outcome {
         Held::Show { list, id, message, json } => show(office, &list, id, message, json),
         Held::Accept { list, id } => accept(office, &list, &id),
         Held::Reject { list, id, reason } => reject(office, &list, &id, &reason),
-        Held::Discard { list, id } => decide(office, &list, &id, "discard", &[]),
+        Held::Discard { list, id } => decide(office, &list, &id, Verdict::Discard, &[]),
     }
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn accept(office: &Office, list: &ListAddress, ids: &[HeldId]) -> Out
         entry.facts.approved = Some(approval.clone());
         Ok(entry)
     });
-    decide(office, list, ids, "accept", &approved.collect::<Outcome<Vec<_>>>()?)
+    decide(office, list, ids, Verdict::Accept, &approved.collect::<Outcome<Vec<_>>>()?)
 }
 
 fn reject(office: &Office, list: &ListAddress, ids: &[HeldId], reason: &str) -> Outcome {
@@ -103,7 +103,7 @@ fn reject(office: &Office, list: &ListAddress, ids: &[HeldId], reason: &str) -> 
             Err(why) => untold.push(format!("the author of post {id} is not told: {why}")),
         }
     }
-    decide(office, list, ids, "reject", &notices)?;
+    decide(office, list, ids, Verdict::Reject, &notices)?;
     untold.iter().try_for_each(output::line)
 }
 
@@ -118,14 +118,15 @@ fn readable(reason: &str) -> Outcome {
     }
 }
 
-fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], decision: &str, outgoing: &[Entry]) -> Outcome {
+fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], verdict: Verdict, outgoing: &[Entry]) -> Outcome {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
-    let gone = |id: &HeldId| StoreChange::Unhold { list: list.clone(), id: *id, decision: decision.to_owned() };
-    office.commit_and_send(&format!("held {decision}"), ids.iter().map(gone).collect(), outgoing)?;
+    let by = "operator";
+    let gone = |id: &HeldId| StoreChange::Unhold { list: list.clone(), id: *id, verdict, by: by.to_owned() };
+    office.commit_and_send(&format!("held {verdict}"), ids.iter().map(gone).collect(), outgoing)?;
     let numbers: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    output::line(format!("{list}: post {}: {decision}", numbers.join(", ")))
+    output::line(format!("{list}: post {}: {verdict}", numbers.join(", ")))
 }
 
 #[cfg(test)]

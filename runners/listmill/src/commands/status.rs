@@ -29,12 +29,13 @@ pub(crate) fn run(site: &Site, json: Json) -> Outcome {
     output::table(queue::HEAD, &figures.iter().map(queue::row).collect::<Vec<_>>())?;
     output::line("")?;
     output::line(format!(
-        "store: {} in {}: {} lists, {} people, {} held posts, {} on disk, {} of cache",
+        "store: {} in {}: {} lists, {} people, {} held posts, {} unconfirmed requests, {} on disk, {} of cache",
         store.backend,
         store.location,
         store.lists,
         store.people,
         store.held,
+        store.requests,
         output::octets(store.disk_bytes),
         output::octets(store.cache_bytes)
     ))
