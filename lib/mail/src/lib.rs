@@ -27,6 +27,7 @@ mod mailbox;
 pub mod message;
 mod mime;
 mod rfc2047;
+pub mod sender;
 mod signed;
 #[cfg(test)]
 mod test_addresses;
