@@ -29,7 +29,7 @@ fn keys<'v>(value: &'v JsonValue, known: &mut BTreeSet<&'v str>) {
 }
 
 /// The names that a template asks for.
-fn named(template: &Template, names: &mut Vec<String>) {
+pub(crate) fn named(template: &Template, names: &mut Vec<String>) {
     for element in &template.elements {
         match element {
             TemplateElement::Expression(one) | TemplateElement::HtmlExpression(one) => path(&one.name, names),
