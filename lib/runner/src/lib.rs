@@ -7,6 +7,7 @@
 pub mod config;
 pub mod logs;
 
+mod clock;
 mod deliver;
 mod gate;
 mod health;
@@ -17,6 +18,7 @@ mod stop;
 mod work;
 mod worker;
 
+pub use clock::{Clock, keep_time};
 pub use deliver::DeliveryWorker;
 pub use gate::{Gate, Route};
 pub use health::{Health, RunnerHealth};

@@ -27,6 +27,8 @@ pub struct SiteFile {
     pub inbound: InboundTable,
     /// `[auth]`
     pub auth: AuthTable,
+    /// `[command]`
+    pub command: CommandTable,
     /// `[outbound]`
     pub outbound: OutboundTable,
     /// `[hosts]`
@@ -69,6 +71,8 @@ pub struct SiteTable {
     pub data: String,
     /// The name of this host; when empty, the system's.
     pub host: String,
+    /// Where the site's own texts lie.
+    pub templates: String,
 }
 
 /// `[queue]`
@@ -111,6 +115,20 @@ pub struct AuthTable {
     pub trusted_authserv_ids: Vec<String>,
 }
 
+/// `[command]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CommandTable {
+    /// Letters a day to one address on the word of mail that may be forged.
+    pub letters_per_address: u32,
+    /// Letters a day to one domain on the word of mail that may be forged.
+    pub letters_per_domain: u32,
+    /// How often it is looked at what is due.
+    pub clock: String,
+    /// When moderators get the daily summary (UTC).
+    pub summary_at: String,
+}
+
 /// `[outbound]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -133,6 +151,7 @@ impl Default for SiteTable {
             admins: vec!["postmaster@example.org".to_owned()],
             data: "data".to_owned(),
             host: String::new(),
+            templates: "templates".to_owned(),
         }
     }
 }
@@ -155,6 +174,17 @@ impl Default for InboundTable {
             listen: vec!["lmtp://127.0.0.1:8024".to_owned()],
             max_message_size: "25 MiB".to_owned(),
             max_sessions: 200,
+        }
+    }
+}
+
+impl Default for CommandTable {
+    fn default() -> Self {
+        CommandTable {
+            letters_per_address: 3,
+            letters_per_domain: 5_000,
+            clock: "5m".to_owned(),
+            summary_at: "06:00".to_owned(),
         }
     }
 }

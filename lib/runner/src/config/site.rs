@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use listmill_core::settings::{self, Cascade};
-use listmill_core::{Address, ListAddress};
+use listmill_core::{Address, Allowance, ListAddress};
 use listmill_delivery::RelayUrl;
 use listmill_intake::Listen;
 use listmill_queue_format::Queue;
 
 use super::file::{SettingValue, SiteFile};
+use crate::Clock;
 
 /// A site, as its file describes it.
 #[derive(Debug, Clone)]
@@ -39,6 +41,12 @@ pub struct Site {
     pub max_sessions: usize,
     /// Whose Authentication-Results are believed.
     pub trusted_authserv_ids: Vec<String>,
+    /// Where the site's own texts lie.
+    pub templates: PathBuf,
+    /// What one day allows on the word of mail that may be forged.
+    pub letters: Allowance,
+    /// When it is looked at what is due.
+    pub clock: Clock,
     /// The smarthost.
     pub relay: RelayUrl,
     /// Connections to it at the same time.
@@ -173,6 +181,12 @@ impl Reader<'_> {
             )?,
             max_sessions: self.count("inbound.max_sessions", raw.inbound.max_sessions)?,
             trusted_authserv_ids: raw.auth.trusted_authserv_ids.clone(),
+            templates: self.path(&raw.site.templates),
+            letters: Allowance {
+                per_address: raw.command.letters_per_address,
+                per_domain: raw.command.letters_per_domain,
+            },
+            clock: self.clock(raw)?,
             relay: self.value("outbound.relay", self.relay(&raw.outbound.relay))?,
             connections: self.count("outbound.connections", raw.outbound.connections)?,
             chunk: self.count("outbound.chunk", raw.outbound.chunk)?,
@@ -206,6 +220,19 @@ impl Reader<'_> {
     fn domain(&self, text: &str) -> Result<String, String> {
         let probe = format!("x@{text}").parse::<Address>();
         probe.map(|probe| probe.domain().to_owned()).map_err(|_| format!("{text:?} is not a domain name"))
+    }
+
+    fn clock(&self, raw: &SiteFile) -> Result<Clock, ConfigError> {
+        let every = settings::duration(&raw.command.clock).and_then(|every| {
+            let every = Duration::try_from(every).map_err(|error| error.to_string())?;
+            if every < Duration::from_secs(1) { Err("must be at least 1s".to_owned()) } else { Ok(every) }
+        });
+        let text = &raw.command.summary_at;
+        let summary_at = text.parse().map_err(|_| format!("{text:?} is not a time of day, as \"06:00\""));
+        Ok(Clock {
+            every: self.value("command.clock", every)?,
+            summary_at: self.value("command.summary_at", summary_at)?,
+        })
     }
 
     /// A maildir's path is relative to the site file, as every path is.
