@@ -1,198 +1,185 @@
-//! A store view in memory, built from a `store.toml`: what a stage sees in a case.
+//! A store in memory, built from a `store.toml`: what a stage sees in a case, and what becomes of it.
 //!
 //! ```toml
 //! [[list]]
 //! address = "dev@lists.example.org"
 //! settings = { member_action = "hold" }
 //! members = ["bob@example.net", "carol@example.com"]   # with every default
-//! member = [{ address = "alice@example.org", roles = "owner", delivery = "off:member", moderation = "hold" }]
+//! member = [{ address = "alice@example.org", roles = "owner", delivery = "off:member", moderation = "hold", language = "de",
+//!             preferences = "ack=on hide=on", resumes = "2026-12-01T00:00:00Z" }]
+//!
+//! [[list.held]]                                        # of the list above
+//! id = 3
+//! entry = "…"                                          # absent: derived from the id
+//! author = "eve@example.com"
+//! subject = "Buy"
+//! since = "2026-11-22T08:00:00Z"                       # absent: an hour ago; `expires` absent: 14 days later
+//! reasons = ["nonmember-moderation: eve@example.com is not a member"]
+//! asks = "join"                                        # where this is somebody's wish and no post
+//! message = "eve.eml"                                  # in the case directory; absent: a small post
+//! sha256 = "…"                                         # absent: of the message; else the bytes are not those that were held
+//! sender = "eve@example.com"                           # envelope sender; absent: the author
+//! facts = { }                                          # as in `envelope.toml`; absent: the author
+//!
+//! [[list.decided]]                                     # the same, and
+//! verdict = "reject"
+//! by = "alice@example.org"                             # absent: the clock
+//! at = "2026-11-22T08:30:00Z"                          # absent: ten minutes ago
+//!
+//! [[list.request]]
+//! kind = "join"
+//! address = "erin@example.com"
+//! opened = "…"                                         # the entry; absent: derived from kind and address
+//! commands = ["join"]
+//! by = "alice@example.org"                             # who invites; absent: nobody
+//! mailed = "2026-11-22T08:00:00Z"                      # absent: an hour ago; `expires` absent: three days later
 //!
 //! [[ban]]
 //! pattern = "@spam.example"
 //! scope = "dev@lists.example.org"                      # absent: the site
 //! reason = "spam"
+//!
+//! [[spent]]                                            # on the day of the case
+//! address = "victim@example.com"
+//! trust = "stranger"
+//! count = 2                                            # letters to the address
+//! domain_count = 5                                     # letters to its domain; absent: these
 //! ```
 
-use std::collections::BTreeMap;
+mod apply;
+mod file;
 
-use listmill_core::settings::Cascade;
+use std::collections::{BTreeMap, HashMap};
+
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Decision, Delivery, HeldId, HeldPost, List, ListAddress, Member, MessageFile,
-    Moderation, Preferences, Request, RequestKind, Role, Roles, SigningKeys, Spent, StoreView, Timestamp, Trust,
-    Unavailable,
+    Address, AuditRecord, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Request,
+    RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
 };
 use listmill_queue_format::EntryId;
-use serde::Deserialize;
 
-type Roster = BTreeMap<Address, Member>;
+pub use file::Reading;
 
-/// The store of a case; nothing in it changes.
+/// The store of a case. It keeps all that a view shows; of the audit log it keeps nothing.
 #[derive(Debug, Clone)]
 pub struct MemoryView {
-    lists: BTreeMap<ListAddress, (List, Roster)>,
+    lists: BTreeMap<ListAddress, OnList>,
     bans: Vec<Ban>,
+    /// By day, whose word, and address or domain.
+    spent: HashMap<(i64, Trust, String), u32>,
     keys: SigningKeys,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoreFile {
-    #[serde(default)]
-    list: Vec<ListTable>,
-    #[serde(default)]
-    ban: Vec<BanTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ListTable {
-    address: ListAddress,
-    #[serde(default)]
-    settings: BTreeMap<String, String>,
-    #[serde(default)]
-    members: Vec<Address>,
-    #[serde(default)]
-    member: Vec<MemberTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MemberTable {
-    address: Address,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    roles: Roles,
-    #[serde(default)]
-    delivery: Delivery,
-    #[serde(default)]
-    moderation: Moderation,
-    #[serde(default)]
-    language: Option<String>,
-    #[serde(default)]
-    preferences: Preferences,
-    #[serde(default)]
-    resumes: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BanTable {
-    pattern: String,
-    #[serde(default)]
-    scope: Option<BanScope>,
-    #[serde(default)]
-    reason: String,
+/// A list, and what belongs to it.
+#[derive(Debug, Clone)]
+struct OnList {
+    list: List,
+    roster: BTreeMap<Address, Member>,
+    last_held: HeldId,
+    held: BTreeMap<HeldId, (HeldPost, MessageFile)>,
+    /// The message file while the decision can be undone.
+    decided: BTreeMap<HeldId, (Decision, Option<MessageFile>)>,
+    requests: BTreeMap<(RequestKind, Address), Request>,
 }
 
 impl MemoryView {
-    /// The store that this text describes.
+    /// The store that this text describes, at the time of every case; its messages are all small posts.
     ///
     /// # Errors
     /// A sentence about what is wrong with it.
     pub fn from_toml(text: &str) -> Result<Self, String> {
-        let file: StoreFile = toml::from_str(text).map_err(|error| error.to_string())?;
-        let lists = file.list.into_iter().map(ListTable::list).collect::<Result<_, _>>()?;
-        let bans = file.ban.into_iter().map(BanTable::ban).collect::<Result<_, _>>()?;
-        Ok(MemoryView { lists, bans, keys: Self::keys() })
+        let now = "2026-11-22T09:00:00Z".parse().expect("it is a time");
+        Self::read(text, &Reading { now, message: &|name| Err(format!("there is no file {name}")) })
     }
 
     /// The signing keys of every case: fixed, so that a case can name a token.
     pub fn keys() -> SigningKeys {
         SigningKeys::new(vec![[7; 32]]).expect("one key is a key")
     }
-}
 
-impl ListTable {
-    fn list(self) -> Result<(ListAddress, (List, Roster)), String> {
-        let settings = Cascade::default().resolve(&self.address, &self.settings).map_err(|error| error.to_string())?;
-        let created = Timestamp::UNIX_EPOCH;
-        let list = List { address: self.address.clone(), created, own: self.settings, settings };
-        let plain = self.members.into_iter().map(|address| Member::new(address, 0));
-        let special = self.member.into_iter().map(|table| Member {
-            address: table.address,
-            name: table.name,
-            roles: table.roles,
-            delivery: table.delivery,
-            moderation: table.moderation,
-            language: table.language,
-            preferences: table.preferences,
-            resumes: table.resumes,
-            joined: 0,
-        });
-        let roster = plain.chain(special).map(|member| (member.address.clone(), member)).collect();
-        Ok((self.address, (list, roster)))
+    fn on(&self, list: &ListAddress) -> impl Iterator<Item = &OnList> {
+        self.lists.get(list).into_iter()
+    }
+
+    fn letters(&self, day: i64, trust: Trust, to: &str) -> u32 {
+        self.spent.get(&(day, trust, to.to_owned())).copied().unwrap_or_default()
     }
 }
 
-impl BanTable {
-    fn ban(self) -> Result<Ban, String> {
-        let pattern = self.pattern.parse().map_err(|error: listmill_core::BanPatternError| error.to_string())?;
-        let scope = self.scope.unwrap_or(BanScope::Site);
-        Ok(Ban { scope, pattern, reason: self.reason, since: Timestamp::UNIX_EPOCH })
-    }
+/// The number of a day (UTC).
+fn day(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(24 * 60 * 60)
 }
 
 impl StoreView for MemoryView {
     fn list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable> {
-        Ok(self.lists.get(list).map(|(list, _)| list.clone()))
+        Ok(self.lists.get(list).map(|on| on.list.clone()))
     }
 
     fn lists(&self, after: Option<&ListAddress>, limit: usize) -> Result<Vec<List>, Unavailable> {
         let behind = self.lists.iter().filter(|(address, _)| after.is_none_or(|after| *address > after));
-        Ok(behind.take(limit).map(|(_, (list, _))| list.clone()).collect())
+        Ok(behind.take(limit).map(|(_, on)| on.list.clone()).collect())
     }
 
     fn member(&self, list: &ListAddress, address: &Address) -> Result<Option<Member>, Unavailable> {
-        Ok(self.lists.get(list).and_then(|(_, roster)| roster.get(address)).cloned())
+        Ok(self.lists.get(list).and_then(|on| on.roster.get(address)).cloned())
     }
 
     fn roster(&self, list: &ListAddress, after: Option<&Address>, limit: usize) -> Result<Vec<Member>, Unavailable> {
-        let roster = self.lists.get(list).into_iter().flat_map(|(_, roster)| roster);
+        let roster = self.on(list).flat_map(|on| &on.roster);
         let behind = roster.filter(|(address, _)| after.is_none_or(|after| *address > after));
         Ok(behind.take(limit).map(|(_, member)| member.clone()).collect())
     }
 
     fn member_count(&self, list: &ListAddress) -> Result<u64, Unavailable> {
-        let roster = self.lists.get(list).into_iter().flat_map(|(_, roster)| roster.values());
+        let roster = self.on(list).flat_map(|on| on.roster.values());
         Ok(roster.filter(|member| member.roles.has(Role::Member)).count() as u64)
     }
 
     fn staff(&self, list: &ListAddress, role: Role) -> Result<Vec<Member>, Unavailable> {
-        let roster = self.lists.get(list).into_iter().flat_map(|(_, roster)| roster.values());
+        let roster = self.on(list).flat_map(|on| on.roster.values());
         Ok(roster.filter(|member| member.roles.has(role)).cloned().collect())
     }
 
-    fn held(&self, _: &ListAddress, _: Option<HeldId>, _: usize) -> Result<Vec<HeldPost>, Unavailable> {
-        Ok(Vec::new())
+    fn held(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        let held = self.on(list).flat_map(|on| &on.held).filter(|(id, _)| after.is_none_or(|after| **id > after));
+        Ok(held.take(limit).map(|(_, (post, _))| post.clone()).collect())
     }
 
-    fn held_entry(&self, _: &ListAddress, _: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
-        Ok(None)
+    fn held_entry(&self, list: &ListAddress, id: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
+        Ok(self.lists.get(list).and_then(|on| on.held.get(&id)).cloned())
     }
 
-    fn held_by_entry(&self, _: &ListAddress, _: EntryId) -> Result<Option<HeldPost>, Unavailable> {
-        Ok(None)
+    fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable> {
+        let mut held = self.on(list).flat_map(|on| on.held.values());
+        Ok(held.find(|(post, _)| post.entry == entry).map(|(post, _)| post.clone()))
     }
 
-    fn decision(&self, _: &ListAddress, _: HeldId) -> Result<Option<Decision>, Unavailable> {
-        Ok(None)
+    fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
+        Ok(self.lists.get(list).and_then(|on| on.decided.get(&id)).map(|(decision, _)| decision.clone()))
     }
 
-    fn decisions(&self, _: &ListAddress, _: Option<HeldId>, _: usize) -> Result<Vec<Decision>, Unavailable> {
-        Ok(Vec::new())
+    fn decisions(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<Decision>, Unavailable> {
+        let all = self.on(list).flat_map(|on| &on.decided).filter(|(id, _)| after.is_none_or(|after| **id > after));
+        Ok(all.take(limit).map(|(_, (decision, _))| decision.clone()).collect())
     }
 
-    fn request(&self, _: &ListAddress, _: RequestKind, _: &Address) -> Result<Option<Request>, Unavailable> {
-        Ok(None)
+    fn request(
+        &self,
+        list: &ListAddress,
+        kind: RequestKind,
+        address: &Address,
+    ) -> Result<Option<Request>, Unavailable> {
+        Ok(self.lists.get(list).and_then(|on| on.requests.get(&(kind, address.clone()))).cloned())
     }
 
-    fn request_by_handle(&self, _: &ListAddress, _: &str) -> Result<Option<Request>, Unavailable> {
-        Ok(None)
+    fn request_by_handle(&self, list: &ListAddress, handle: &str) -> Result<Option<Request>, Unavailable> {
+        let mut requests = self.on(list).flat_map(|on| on.requests.values());
+        Ok(requests.find(|request| request.handle == handle).cloned())
     }
 
-    fn spent(&self, _: &Address, _: Trust, _: Timestamp) -> Result<Spent, Unavailable> {
-        Ok(Spent::default())
+    fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
+        let letters = |to: &str| self.letters(day(at), trust, to);
+        Ok(Spent { address: letters(&address.key()), domain: letters(address.domain()) })
     }
 
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
@@ -215,3 +202,6 @@ impl StoreView for MemoryView {
         Ok(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,34 @@
-//! One case: a directory, read.
+//! One case: a directory, read, and its steps, decided one after the other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use listmill_core::{Context, ListAddress, Timestamp};
-use listmill_mail::token::unsubscribe_token;
-use listmill_queue_format::{Entry, EntryId, Envelope, Facts, Hop, Queue};
-use listmill_tests::view::MemoryView;
+use listmill_core::{Context, Disposition, MessageFile, StoreChange, Timestamp};
+use listmill_queue_format::{Entry, EntryId, Envelope, Facts, Hop, Queue, encode};
+use listmill_tests::view::{MemoryView, Reading};
 use serde::Deserialize;
 
+use crate::expect::Expected;
+use crate::files::{Files, root};
 use crate::site::Site;
-
-/// What a case directory may hold.
-const FILES: [&str; 7] =
-    ["README.md", "message.eml", "message.raw", "envelope.toml", "store.toml", "context.toml", "expect.toml"];
 
 /// A case, ready to be decided.
 pub(crate) struct Case {
-    /// `moderation/07-nonmember-held`.
-    pub(crate) name: String,
-    pub(crate) entry: Entry,
+    queue: Queue,
+    files: Files,
+    context: ContextFile,
+    /// The store, as the steps so far have left it.
     pub(crate) view: MemoryView,
+    /// The store as it was before each of them, the latest first.
+    before: Vec<MemoryView>,
+}
+
+/// One entry, and when and where it is decided about.
+pub(crate) struct Step {
+    number: u32,
+    pub(crate) entry: Entry,
     pub(crate) cx: Context,
     pub(crate) site: Site,
-    pub(crate) expect: Vec<toml::Table>,
 }
 
 /// `envelope.toml`: the entry, less the message.
@@ -31,12 +36,15 @@ pub(crate) struct Case {
 #[serde(deny_unknown_fields)]
 struct EnvelopeFile {
     sender: String,
+    #[serde(default)]
     recipients: Vec<String>,
     list: Option<String>,
     #[serde(default)]
     facts: Facts,
     #[serde(default)]
     trace: Vec<Hop>,
+    /// The file with the message; the empty text: an empty message.
+    message: Option<String>,
 }
 
 /// `context.toml`.
@@ -46,22 +54,8 @@ struct ContextFile {
     now: Timestamp,
     #[serde(default)]
     seed: u64,
-    #[serde(default)]
-    site: Site,
-}
-
-/// `expect.toml`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExpectFile {
-    #[serde(default)]
-    disposition: Vec<toml::Table>,
-}
-
-/// `specs/cases`.
-pub(crate) fn root() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("the crate `tests` lies in the workspace root").join("specs/cases")
+    /// Absent in a later step: that of the case.
+    site: Option<Site>,
 }
 
 /// The case directories of every stage, those below `private/` included, in order.
@@ -88,95 +82,86 @@ impl Case {
     /// The case in this directory.
     pub(crate) fn load(folder: &Path) -> Result<Case, String> {
         let below = folder.strip_prefix(root()).map_err(|error| error.to_string())?;
-        let name = below.to_string_lossy().replace('\\', "/");
-        check_files(folder)?;
-        let stage = name.split('/').next().unwrap_or_default();
+        let stage = below.iter().next().unwrap_or_default().to_string_lossy();
         let queue: Queue = stage.parse().map_err(|error: listmill_queue_format::UnknownQueue| error.to_string())?;
-        let context: ContextFile = toml_file(folder, "context.toml")?;
-        let cx = Context { now: context.now, seed: context.seed };
-        let view =
-            MemoryView::from_toml(&text(folder, "store.toml")?).map_err(|error| format!("store.toml: {error}"))?;
-        let entry = entry(folder, queue, context.now)?;
-        let expect = toml_file::<ExpectFile>(folder, "expect.toml")?.disposition;
-        Ok(Case { name, entry, view, cx, site: context.site, expect })
+        let files = Files::of(folder);
+        let context: ContextFile = files.toml("context.toml", &[])?;
+        let message = |name: &str| files.message(name, &[]);
+        let reading = Reading { now: context.now, message: &message };
+        let view = MemoryView::read(&files.text("store.toml", &[])?, &reading)
+            .map_err(|error| format!("store.toml: {error}"))?;
+        Ok(Case { queue, files, context, view, before: Vec::new() })
     }
-}
 
-fn check_files(folder: &Path) -> Result<(), String> {
-    for entry in fs::read_dir(folder).map_err(|error| error.to_string())? {
-        let name = entry.map_err(|error| error.to_string())?.file_name();
-        if !FILES.iter().any(|file| name == *file) {
-            return Err(format!("{} is no file of a case", name.display()));
+    /// Where tokens are taken from: the store as it is, or else as it was, so that a token can come once more.
+    fn views(&self) -> Vec<&MemoryView> {
+        std::iter::once(&self.view).chain(&self.before).collect()
+    }
+
+    /// The step of this number, counting from 1, if the case has it.
+    pub(crate) fn step(&self, number: u32) -> Result<Option<Step>, String> {
+        if number > 1 && !self.files.has_own(&format!("{number}-expect.toml")) {
+            return Ok(None);
         }
+        let later = format!("{number}-context.toml");
+        let later: Option<ContextFile> =
+            if number > 1 && self.files.has_own(&later) { Some(self.files.toml(&later, &[])?) } else { None };
+        let context = later.as_ref().unwrap_or(&self.context);
+        let site = context.site.clone().or_else(|| self.context.site.clone()).unwrap_or_default();
+        let entry = self.entry(number, context.now)?;
+        Ok(Some(Step { number, entry, cx: Context { now: context.now, seed: context.seed }, site }))
     }
-    let readme = fs::read_to_string(folder.join("README.md")).map_err(|error| format!("README.md: {error}"))?;
-    let sentences = readme.split(['.', ':', '?']).filter(|part| !part.trim().is_empty()).count();
-    if sentences == 0 { Err("README.md says nothing".to_owned()) } else { Ok(()) }
-}
 
-fn entry(folder: &Path, queue: Queue, now: Timestamp) -> Result<Entry, String> {
-    let file: EnvelopeFile = toml_file(folder, "envelope.toml")?;
-    let envelope = Envelope { sender: file.sender, recipients: file.recipients, ..Envelope::default() };
-    let mut entry = Entry::arrived(EntryId::fresh(now, [7; 10]), now, envelope, message(folder)?.into());
-    entry.queue = queue;
-    entry.list = file.list;
-    entry.facts = file.facts;
-    entry.trace = file.trace;
-    Ok(entry)
-}
-
-/// `message.raw` as it is; `message.eml` with CRLF, which is what a message has outside of the repository.
-fn message(folder: &Path) -> Result<Vec<u8>, String> {
-    if let Ok(raw) = fs::read(folder.join("message.raw")) {
-        return Ok(raw);
-    }
-    let lines = fs::read(find(folder, "message.eml")?).map_err(|error| error.to_string())?;
-    let mut message = Vec::with_capacity(lines.len() + 64);
-    for byte in lines {
-        if byte == b'\n' {
-            message.push(b'\r');
-        }
-        message.push(byte);
-    }
-    Ok(message)
-}
-
-fn toml_file<T: serde::de::DeserializeOwned>(folder: &Path, name: &str) -> Result<T, String> {
-    toml::from_str(&text(folder, name)?).map_err(|error| format!("{name}: {error}"))
-}
-
-/// The text of a file with its tokens put in.
-fn text(folder: &Path, name: &str) -> Result<String, String> {
-    let text = fs::read_to_string(find(folder, name)?).map_err(|error| format!("{name}: {error}"))?;
-    with_tokens(&text).map_err(|error| format!("{name}: {error}"))
-}
-
-/// The file of the case; a case without one has that of its stage, or that of all cases.
-fn find(folder: &Path, name: &str) -> Result<PathBuf, String> {
-    let root = root();
-    let folders = folder.ancestors().take_while(|path| path.starts_with(&root));
-    folders.map(|path| path.join(name)).find(|path| path.is_file()).ok_or_else(|| format!("there is no {name}"))
-}
-
-/// `{leave dev@lists.example.org bob@example.net}` becomes the unsubscribe token of that member of that list; `{LEAVE …}` the
-/// same in upper case, as a mail system on the way may write it.
-fn with_tokens(text: &str) -> Result<String, String> {
-    let mut parts = text.split('{');
-    let mut whole = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let words = part.split_once('}').map(|(words, rest)| (words.split(' ').collect::<Vec<_>>(), rest));
-        whole += &match words {
-            Some((words, rest)) if words[0] == "leave" => token(&words)? + rest,
-            Some((words, rest)) if words[0] == "LEAVE" => token(&words)?.to_uppercase() + rest,
-            _ => format!("{{{part}"),
+    fn entry(&self, step: u32, now: Timestamp) -> Result<Entry, String> {
+        let file: EnvelopeFile = self.files.toml(&self.files.in_step(step, "envelope.toml"), &self.views())?;
+        let envelope = Envelope { sender: file.sender, recipients: file.recipients, ..Envelope::default() };
+        let message = match file.message.as_deref() {
+            Some("") => Vec::new(),
+            Some(name) => self.files.message(name, &self.views())?,
+            None => self.files.message(&self.message_name(step), &self.views())?,
         };
+        let chance = u8::try_from(6 + step).map_err(|_| "a case has a few steps".to_owned())?;
+        let mut entry = Entry::arrived(EntryId::fresh(now, [chance; 10]), now, envelope, message.into());
+        entry.queue = self.queue;
+        entry.list = file.list;
+        entry.facts = file.facts;
+        entry.trace = file.trace;
+        Ok(entry)
     }
-    Ok(whole)
+
+    fn message_name(&self, step: u32) -> String {
+        let names = [format!("{step}-message.raw"), format!("{step}-message.eml"), "message.raw".to_owned()];
+        let own = names.into_iter().find(|name| self.files.has_own(name));
+        own.unwrap_or_else(|| "message.eml".to_owned())
+    }
+
+    /// Does what was decided, as far as it changes the store, and gives what the case expected.
+    pub(crate) fn finish(&mut self, step: &Step, decided: &[Disposition]) -> Result<Expected, String> {
+        self.before.insert(0, self.view.clone());
+        let changes = decided.iter().filter_map(|disposition| change(disposition, &step.entry));
+        let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        self.view
+            .apply(&changes, step.cx.now)
+            .map_err(|refusal| format!("the store refuses what was decided: {refusal}"))?;
+        let name = if step.number > 1 { format!("{}-expect.toml", step.number) } else { "expect.toml".to_owned() };
+        // A letter may hold the token of what was opened just now, or of what is closed with it.
+        self.files.toml(&name, &self.views())
+    }
+
+    /// Every file of the case was of use.
+    pub(crate) fn check_files(&self) -> Result<(), String> {
+        self.files.check()
+    }
 }
 
-fn token(words: &[&str]) -> Result<String, String> {
-    let [_, list, member] = words else { return Err("a token names a list and a member".to_owned()) };
-    let list: ListAddress = list.parse().map_err(|error| format!("{error}"))?;
-    let member = member.parse().map_err(|error| format!("{error}"))?;
-    Ok(unsubscribe_token(&MemoryView::keys(), &list, &member))
+/// What the shell commits for this disposition.
+fn change(disposition: &Disposition, read: &Entry) -> Option<Result<StoreChange, String>> {
+    match disposition {
+        Disposition::Change(change) => Some(Ok(change.clone())),
+        Disposition::Hold { post } => {
+            let file = encode(read).map_err(|error| error.to_string());
+            Some(file.map(|file| StoreChange::Hold { post: post.clone(), file: MessageFile(file) }))
+        }
+        _ => None,
+    }
 }

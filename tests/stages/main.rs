@@ -9,5 +9,7 @@ mod case;
 mod cases;
 mod corpus;
 mod expect;
+mod files;
 mod render;
 mod site;
+mod tokens;

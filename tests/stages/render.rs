@@ -4,6 +4,7 @@ use listmill_core::{Disposition, HeldPost};
 use listmill_mail::message::Message;
 use listmill_mail::text::first_text;
 use listmill_queue_format::{Entry, Facts, RuleHit};
+use mail_parser::{MessageParser, MimeHeaders, PartType};
 use toml::{Table, Value};
 
 /// What `expect.toml` may say about `disposition`, decided about `read`.
@@ -30,6 +31,7 @@ pub(crate) fn render(disposition: &Disposition, read: &Entry) -> Table {
         Disposition::Change(change) => {
             put("kind", "change".into());
             put("change", change.to_string().into());
+            put("detail", Value::try_from(change).expect("a change has a form in TOML"));
         }
         Disposition::Deliver(_) => put("kind", "deliver".into()),
     }
@@ -43,7 +45,9 @@ fn with(mut table: Table, kind: &str, reason: &str) -> Table {
 }
 
 fn held(post: &HeldPost) -> Table {
-    let pairs: [(&str, Value); 9] = [
+    let pairs: [(&str, Value); 11] = [
+        ("asks", post.asks.clone().unwrap_or_default().into()),
+        ("sha256", post.sha256.as_str().into()),
         ("kind", "hold".into()),
         ("list", post.list.as_str().into()),
         ("author", post.author.as_str().into()),
@@ -64,7 +68,13 @@ fn written(entry: &Entry, read: &Entry) -> Table {
     let message = Message::parse(&entry.message);
     let body = message.body();
     let mut table = facts(&entry.facts);
-    let pairs: [(&str, Value); 13] = [
+    let addresses = |name: &str| strings(message.addresses(name).into_iter().map(|(_, address)| address));
+    let pairs: [(&str, Value); 18] = [
+        ("subject", message.subject().into()),
+        ("from", addresses("From")),
+        ("to", addresses("To")),
+        ("reply_to", addresses("Reply-To")),
+        ("parts", strings(parts(&entry.message).into_iter())),
         ("queue", entry.queue.name().into()),
         ("list", entry.list.clone().unwrap_or_default().into()),
         ("priority", format!("{:?}", entry.priority).to_lowercase().into()),
@@ -86,6 +96,17 @@ fn written(entry: &Entry, read: &Entry) -> Table {
     });
     table.insert("fields".to_owned(), strings(fields));
     table
+}
+
+/// The media types of the leaves of the message, in order; those of an attached message are not looked at.
+fn parts(message: &[u8]) -> Vec<String> {
+    let Some(message) = MessageParser::default().parse(message) else { return Vec::new() };
+    let leaves = message.parts.iter().filter(|part| !matches!(part.body, PartType::Multipart(_)));
+    let of = |part: &mail_parser::MessagePart<'_>| match part.content_type() {
+        Some(media) => format!("{}/{}", media.ctype(), media.subtype().unwrap_or("*")).to_lowercase(),
+        None => "text/plain".to_owned(),
+    };
+    leaves.map(of).collect()
 }
 
 fn facts(facts: &Facts) -> Table {
