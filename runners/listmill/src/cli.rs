@@ -84,6 +84,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// The words that people receive, and what this site says instead
+    #[command(subcommand)]
+    Template(Template),
     /// Runners, queues, store, last errors
     Status {
         #[command(flatten)]
@@ -311,6 +314,40 @@ pub(crate) enum Ban {
         #[arg(long)]
         list: Option<ListAddress>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Template {
+    /// Every text: its name, its language, and who wrote it (built-in, site, a domain or a list)
+    Ls {
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print a text before it is filled in, as an override of it would begin
+    Show {
+        #[command(flatten)]
+        wanted: Wanted,
+    },
+    /// Look at every text that this site says instead of a built-in one
+    Check,
+    /// Print a text with values as they could be
+    Preview {
+        #[command(flatten)]
+        wanted: Wanted,
+    },
+}
+
+/// Which text, for whom.
+#[derive(Debug, Args)]
+pub(crate) struct Wanted {
+    /// Its name, as `template ls` shows it
+    pub(crate) name: String,
+    /// The language of the reader
+    #[arg(long, default_value = "en")]
+    pub(crate) language: String,
+    /// As the people of this list receive it
+    #[arg(long)]
+    pub(crate) list: Option<ListAddress>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ mod office;
 mod output;
 mod roster;
 mod serve;
+mod texts;
 mod wiring;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +61,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Ban(command) => commands::ban::run(&Office::open(&config)?, command),
         Command::Queue(command) => commands::queue::run(&Site::load(&config)?, command),
         Command::Explain { list, from, json } => commands::explain::run(&Office::open(&config)?, &list, from, json),
+        Command::Template(command) => commands::template::run(&Site::load(&config)?, command),
         Command::Status { json } => commands::status::run(&Site::load(&config)?, json),
         Command::Completions { shell } => commands::completions::shell(shell),
         Command::Man { dir } => commands::completions::man(&dir),

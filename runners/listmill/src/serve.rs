@@ -9,7 +9,7 @@ use listmill_delivery::{Deliverer, Ledger, Timeouts};
 use listmill_intake::{Limits, Server as Intake};
 use listmill_queue_format::{Queue, Timestamp};
 use listmill_runner::config::Site;
-use listmill_runner::{Health, Shell, Stop, remember_panics, serve, sweep_outbox};
+use listmill_runner::{Health, Shell, Stop, keep_time, remember_panics, serve, sweep_outbox};
 use listmill_store::Opened;
 use listmill_store::control::Server as Control;
 use serde_json::json;
@@ -138,6 +138,9 @@ impl Serving {
         }
         if self.shell.store.is_some() {
             self.threads.push(sweep_outbox(&self.shell, &self.stop).map_err(no_thread)?);
+        }
+        if queues.contains(&Queue::Command) {
+            self.threads.push(keep_time(site.clock, &self.shell, &self.stop).map_err(no_thread)?);
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use listmill_auth::{Auth, AuthConfig};
-use listmill_command::Command;
+use listmill_command::{Command, CommandConfig};
 use listmill_core::Stage;
 use listmill_delivery::Deliverer;
 use listmill_inbound::{Inbound, InboundConfig, Route};
 use listmill_intake::Verdict;
+use listmill_letters::{Budget, Letters};
 use listmill_moderation::{Moderation, ModerationConfig};
 use listmill_outbound::{Outbound, Schedule};
 use listmill_pending::{Pending, PendingConfig};
@@ -37,8 +38,14 @@ pub(crate) fn pending(site: &Site) -> Pending {
     Pending::new(PendingConfig { chunk: site.chunk, admins: site.admins.clone(), domains: site.domains.clone() })
 }
 
-pub(crate) fn command() -> Command {
-    Command::new()
+pub(crate) fn command(site: &Site) -> Command {
+    Command::new(CommandConfig { trusted_authserv_ids: site.trusted_authserv_ids.clone(), letters: letters(site) })
+}
+
+/// What it takes to write letters on this site.
+pub(crate) fn letters(site: &Site) -> Letters {
+    let budget = Budget { stranger: site.letters, ..Budget::default() };
+    Letters { templates: Arc::new(Templates::new()), budget }
 }
 
 pub(crate) fn outbound() -> Outbound {
@@ -71,7 +78,7 @@ pub(crate) fn runner(queue: Queue, site: &Site) -> Option<Arc<dyn Runner>> {
         Queue::Auth => Some(worker(auth(site))),
         Queue::Moderation => Some(worker(moderation())),
         Queue::Pending => Some(worker(pending(site))),
-        Queue::Command => Some(worker(command())),
+        Queue::Command => Some(worker(command(site))),
         Queue::Outbound | Queue::Bounce => None,
     }
 }

@@ -14,7 +14,7 @@ use listmill_store::Opened;
 use rustix::fs::Access;
 
 use crate::failure::{Failure, Outcome};
-use crate::{office, output, wiring};
+use crate::{office, output, texts, wiring};
 
 /// How long the smarthost may take for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,6 +58,8 @@ pub(crate) fn run(site: &Site) -> Outcome {
     };
     report.line("auth.trusted_authserv_ids", Ok(trust))?;
     report.line("outbound.relay", relay(site))?;
+    let own = texts::check(site).map(|count| format!("{count} of this site's own")).map_err(|wrong| wrong.join("; "));
+    report.line(&format!("texts {}", texts::dir(site).display()), own)?;
     match report.wrong {
         0 => Ok(()),
         wrong => Err(Failure::config(format!("{wrong} of the above must be mended first"))),

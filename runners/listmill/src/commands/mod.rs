@@ -11,3 +11,4 @@ pub(crate) mod list;
 pub(crate) mod member;
 pub(crate) mod queue;
 pub(crate) mod status;
+pub(crate) mod template;
