@@ -2,11 +2,12 @@
 
 use listmill_core::{Address, Ban, BanScope, ListAddress, StoreView, Unavailable};
 use listmill_mail::message::Message;
+use listmill_mail::sender::person;
 
 /// The first ban that hits somebody who may have written this message, in words.
 ///
-/// Everybody counts whom From names, and the envelope sender: a banned person must not get past by putting a second address
-/// beside their own.
+/// Everybody counts whom From names, and the envelope sender, as it is written and the person in it: a banned person must
+/// not get past by putting a second address beside their own, nor a mark around it.
 pub(crate) fn banned(
     message: &Message<'_>,
     envelope_sender: &str,
@@ -14,7 +15,7 @@ pub(crate) fn banned(
     view: &dyn StoreView,
 ) -> Result<Option<String>, Unavailable> {
     let from = message.addresses("From").into_iter().map(|(_, address)| address);
-    let suspects = from.chain([envelope_sender.to_owned()]);
+    let suspects = from.chain([envelope_sender.to_owned(), person(envelope_sender).into_owned()]);
     for suspect in suspects.filter_map(|text| text.parse::<Address>().ok()) {
         if let Some(ban) = ban(&suspect, list, view)? {
             return Ok(Some(in_words(&suspect, &ban)));
