@@ -1,13 +1,13 @@
 //! The notice that an author gets about a rejected post, and when they get none.
 
 use listmill_core::{Address, Context, List, Word};
+use listmill_mail::aligned::disowned;
 use listmill_mail::automatic::automatic;
 use listmill_mail::compose::{AutoSubmitted, Notice, Room};
 use listmill_mail::message::Message;
+use listmill_mail::sender::person;
 use listmill_queue_format::{Entry, Facts, Priority, Queue, Recipient};
 use listmill_templates::{Rejected, Scope, Templates};
-
-use crate::post::failed;
 
 /// Why the author is not told.
 pub(crate) fn silence(entry: &Entry, message: &Message<'_>, author: &Address) -> Option<String> {
@@ -15,11 +15,10 @@ pub(crate) fn silence(entry: &Entry, message: &Message<'_>, author: &Address) ->
         return Some(format!("it is automatic mail: {why}")); // RFC 3834 §2
     }
     // RFC 3834 §4: a response goes to the envelope sender. Where that is somebody else, one of the two may be forged.
-    if entry.envelope.sender.parse::<Address>().ok().as_ref() != Some(author) {
+    if person(&entry.envelope.sender).parse::<Address>().ok().as_ref() != Some(author) {
         return Some("the envelope sender is not the author".to_owned());
     }
-    failed(&entry.facts, &["spf", "dmarc"])
-        .map(|one| format!("{} says {}=fail: the author may be forged", one.authserv_id, one.method))
+    disowned(&entry.facts.authentication).map(|why| format!("{why}: the author may be forged"))
 }
 
 /// The notice, as an outbound entry.
@@ -65,7 +64,9 @@ impl Rejection<'_> {
         notice.facts = Facts::default();
         // A message of our own: the envelope of the post has nothing to do with it. RFC 3834 §3.3: the null reverse-path.
         notice.envelope = Default::default();
-        notice.recipients = vec![Recipient { address: self.author.to_string(), ..Recipient::default() }];
+        // As it is written, with the marks of the author's host: it may take no answer without them (RFC 3834 §4).
+        let recipient = self.entry.envelope.sender.parse().unwrap_or_else(|_| self.author.clone());
+        notice.recipients = vec![Recipient { address: recipient.to_string(), ..Recipient::default() }];
         Ok(notice)
     }
 }

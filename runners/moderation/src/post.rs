@@ -2,7 +2,7 @@
 
 use listmill_core::{Address, ListAddress, Member, Settings};
 use listmill_mail::message::Message;
-use listmill_queue_format::{AuthenticationResult, Entry, Facts};
+use listmill_queue_format::{Entry, Facts};
 
 /// A message on its way to a list, and what is known about it. Rules look at nothing else.
 pub(crate) struct Post<'a> {
@@ -33,12 +33,4 @@ impl Post<'_> {
     pub(crate) fn addressees(&self) -> impl Iterator<Item = String> {
         ["To", "Cc"].into_iter().flat_map(|name| self.message.addresses(name)).map(|(_, address)| address)
     }
-}
-
-/// A `fail` of one of these methods. Facts hold the word of trusted hosts only.
-pub(crate) fn failed<'f>(facts: &'f Facts, methods: &[&str]) -> Option<&'f AuthenticationResult> {
-    let fails = |one: &&AuthenticationResult| {
-        one.result.eq_ignore_ascii_case("fail") && methods.iter().any(|method| one.method.eq_ignore_ascii_case(method))
-    };
-    facts.authentication.iter().find(fails)
 }
