@@ -26,6 +26,8 @@ mod mac;
 mod mailbox;
 pub mod message;
 mod mime;
+pub mod prefixes;
+pub mod reply;
 mod rfc2047;
 pub mod sender;
 mod signed;

@@ -19,6 +19,8 @@ pub(crate) struct ContentType {
     pub(crate) boundary: String,
     /// The `format` parameter in lower case (RFC 3676).
     pub(crate) format: String,
+    /// The `delsp` parameter in lower case (RFC 3676).
+    pub(crate) delsp: String,
 }
 
 /// What the body is: `text/plain` where no field says it (RFC 2045 §5.2); none where it cannot be told.
@@ -39,6 +41,7 @@ pub(crate) fn content_type(message: &Message<'_>) -> Option<ContentType> {
         charset: parameter("charset").to_ascii_lowercase(),
         boundary: parameter("boundary"),
         format: parameter("format").to_ascii_lowercase(),
+        delsp: parameter("delsp").to_ascii_lowercase(),
     })
 }
 

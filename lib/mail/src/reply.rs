@@ -1,0 +1,213 @@
+//! What a person wrote in a message to a command address.
+//!
+//! People answer our mail with whatever program they have: it quotes ours with marks, without marks, below or above what
+//! they wrote, in text or in HTML. [`written`] gives their own lines and nothing of ours, the same for every program; and
+//! where it is not sure, a line is rather lost than taken from what somebody else wrote, for the lines are commands.
+//!
+//! The steps: [`part`] finds the first text and decodes it, [`plain`] or [`html`] makes lines of it, each with the number
+//! of its quote marks, [`quoted`] leaves out what the author did not write. What programs write, in many languages, is data
+//! ([`words`], `data/`).
+
+mod html;
+mod line;
+mod part;
+mod plain;
+mod quoted;
+mod tags;
+mod words;
+
+use line::Line;
+
+use crate::message::Message;
+
+/// A line that begins so stands on top of each of our mails that is to be answered: nothing from there on was written by
+/// the person who answers.
+pub const MARK: &str = "=~=~=";
+
+/// Lines that are given, at most.
+const MAX_LINES: usize = 200;
+
+/// Characters of a line that are given, at most.
+const MAX_CHARS: usize = 1000;
+
+/// What [`written`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The lines that the author wrote, in order: decoded, without white space at their ends and control characters other
+    /// than tabs. None at the beginning or end is empty, and no two in a row are. At most 200 of at most 1000 characters.
+    pub lines: Vec<String>,
+    /// It is an answer: it has In-Reply-To or References (RFC 5322 §3.6.4).
+    pub answers: bool,
+}
+
+/// What the author of this message wrote, without what is quoted and without a signature.
+///
+/// Takes time in proportion to the message; of its first text some 256 KiB are looked at.
+pub fn written(message: &Message<'_>) -> Written {
+    let answers = message.has("In-Reply-To") || message.has("References");
+    let lines = quoted::prepared(part::first(message).map(|text| lines(&text)).unwrap_or_default());
+    let lines = quoted::without_foreign_end(&lines);
+    let mut own = quoted::own(lines);
+    if !answers && own.iter().all(|line| line.trim().is_empty()) {
+        // Somebody forwards to us what was meant for us, in quote marks.
+        let raised = line::raised(lines);
+        own = quoted::own(quoted::without_foreign_end(&raised));
+    }
+    Written { lines: tidied(&own), answers }
+}
+
+fn lines(text: &part::Text) -> Vec<Line> {
+    let mut lines = match &text.kind {
+        part::Kind::Html => html::lines(&text.text),
+        part::Kind::Plain(flow) => plain::lines(&text.text, *flow),
+    };
+    if text.cut {
+        // Half a line can say something else than the whole.
+        lines.pop();
+    }
+    lines
+}
+
+/// The lines within the limits, without empty ones at the ends and in rows.
+fn tidied(own: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in own {
+        if line.is_empty() && lines.last().is_none_or(String::is_empty) {
+            continue;
+        }
+        if lines.len() == MAX_LINES {
+            break;
+        }
+        lines.push(shortened(line).to_owned());
+    }
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    lines
+}
+
+/// The first [`MAX_CHARS`] characters; a word that does not fit whole is left out, for half a number is another number.
+fn shortened(line: &str) -> &str {
+    let Some((end, next)) = line.char_indices().nth(MAX_CHARS) else { return line };
+    let kept = &line[..end];
+    let whole = if next.is_whitespace() { end } else { kept.rfind(char::is_whitespace).unwrap_or(end) };
+    kept[..whole].trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(message: &str) -> Vec<String> {
+        written(&Message::parse(message.replace('\n', "\r\n").as_bytes())).lines
+    }
+
+    fn body(body: &str) -> Vec<String> {
+        of(&format!("In-Reply-To: <1@example.org>\n\n{body}"))
+    }
+
+    #[test]
+    fn an_answer_is_known_by_its_fields() {
+        let answers = |fields: &str| written(&Message::parse(format!("{fields}\r\nhelp\r\n").as_bytes())).answers;
+        assert!(!answers("Subject: Re: x\r\n"));
+        assert!(answers("in-reply-to: <1@example.org>\r\n"));
+        assert!(answers("References: <1@example.org>\r\n"));
+    }
+
+    #[test]
+    fn what_is_forwarded_in_quote_marks_loses_them() {
+        let quoted = "On Sun, 22 Nov 2026, bob@example.net wrote:\n> join\n> > old\n> help\n";
+        assert_eq!(of(&format!("Subject: x\n\n{quoted}")), ["join", "help"]);
+        assert_eq!(body(quoted), [""; 0], "an answer that says nothing says nothing");
+        assert_eq!(of(&format!("Subject: x\n\nlists\n{quoted}")), ["lists"]);
+        assert_eq!(of("Subject: x\n\n> > join\n> > -- \n> > bob\n"), ["join"]);
+        assert_eq!(of(&format!("Subject: x\n\n> {MARK} Write above this line\n> a 1\n")), [""; 0]);
+        assert_eq!(of("Content-Type: text/html\n\n<blockquote>join<br>help</blockquote>\n"), ["join", "help"]);
+    }
+
+    #[test]
+    fn the_limits() {
+        let many: String = (0..300).map(|number| format!("d {number}\n\n\n\n")).collect();
+        let lines = body(&many);
+        assert_eq!((lines.len(), lines.last().map(String::as_str)), (199, Some("d 99")));
+        let long = format!("d {}", "123 ".repeat(300));
+        let given = &body(&long)[0];
+        assert!(given.chars().count() <= MAX_CHARS && given.split(' ').skip(1).all(|number| number == "123"));
+        assert_eq!(body(&"ä".repeat(3000))[0], "ä".repeat(MAX_CHARS));
+        assert_eq!(body("a 1 \t \nset\u{7}  lang\tde\u{1b}[0m\n"), ["a 1", "set  lang\tde[0m"]);
+    }
+
+    #[test]
+    fn half_a_line_at_the_end_of_what_is_looked_at_is_not_given() {
+        let start = "d 1\n\n\n\n\n\n\n\n".repeat(40_000);
+        let lines = body(&start);
+        assert!(lines.iter().all(|line| line.is_empty() || line == "d 1"));
+        for at in 0..8 {
+            let text = format!("{}d 1234 5678\n", "\n".repeat((256 << 10) - at));
+            assert!(body(&text).is_empty(), "{at}");
+        }
+    }
+
+    #[test]
+    fn bombs_take_linear_time() {
+        let fields = "In-Reply-To: <1@example.org>\r\n";
+        let html = "Content-Type: text/html\r\n\r\n";
+        for piece in ["<div>", "<blockquote>", "<b", "<a \"", "<!--", "&", "</div>", "<hr>", "<pre>", "<style>", "<br>"]
+        {
+            for size in [100_000, 5_000_000] {
+                let message = format!("{fields}{html}{}", piece.repeat(size));
+                let _ = written(&Message::parse(message.as_bytes()));
+            }
+        }
+        for piece in
+            [">", "> ", ">\n", "> a\nOn 2026:\n", "From: x\n", "*", "\n", "--", "a:\n", "x ", "On 2026 <a@b>:\n"]
+        {
+            let flowed = "Content-Type: text/plain; format=flowed; delsp=yes\r\n";
+            for fields in ["", flowed] {
+                let message = format!("{fields}\r\n{}", piece.repeat(5_000_000));
+                let _ = written(&Message::parse(message.as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn bombs_of_parts_take_linear_time() {
+        let nested = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n";
+        let parts = "--b\r\nContent-Type: text/html\r\n\r\nx\r\n";
+        for piece in [nested, parts, "--b\r\n", "--b\r\nA: 1\r\n", "A: b\r\n", "\r\n--", "--b--\r\n"] {
+            let message = format!("{nested}{}", piece.repeat(25_000_000 / piece.len()));
+            let _ = written(&Message::parse(message.as_bytes()));
+        }
+        for encoding in ["base64", "quoted-printable", "8bit"] {
+            let head = format!("Content-Transfer-Encoding: {encoding}\r\n\r\n");
+            for piece in ["YSAx\r\n", "=", "=3D", "=\r\n", "a"] {
+                let message = format!("{head}{}", piece.repeat(25_000_000 / piece.len()));
+                let _ = written(&Message::parse(message.as_bytes()));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_arrives_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..500)) {
+            let found = written(&Message::parse(&bytes));
+            prop_assert!(found.lines.first().is_none_or(|line| !line.is_empty()));
+        }
+
+        #[test]
+        fn whatever_pieces_arrive_are_read(
+            kind in "(text/plain|text/html|text/plain; format=flowed|text/plain; format=flowed; delsp=yes|multipart/alternative; boundary=b)(; charset=(utf-8|utf-7|utf-16|utf-16le|iso-2022-jp|gb18030|koi8-r|x))?",
+            encoding in "(7bit|base64|quoted-printable)",
+            pieces in "(<|>|</|div|blockquote| class=|\"|'|&|lt;|=|=3|\r|\n|\r\n| |--|--b\r\n|--b--|\r\n\r\n|Content-Type: |text/html|text/plain|-- \r\n|:|2026|@|On |From: |Sent: |日|\u{feff}|\u{a0}|-----|_____|=~=~=|YSAx|<hr>|<pre>|<!--|-->|<style>){0,60}",
+        ) {
+            let message = format!("Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{pieces}");
+            for line in written(&Message::parse(message.as_bytes())).lines {
+                prop_assert_eq!(line.trim_end(), &line);
+                prop_assert!(!line.contains(|c: char| c.is_control() && c != '\t'));
+                prop_assert!(!line.starts_with(MARK));
+            }
+        }
+    }
+}
