@@ -32,8 +32,9 @@ fn decide(case: &mut Case, step: &Step) -> Result<(), String> {
     if wrong.is_empty() {
         return Ok(());
     }
-    let shown: Vec<_> = found.iter().map(|table| format!("[[disposition]]\n{table}")).collect();
-    Err(format!("{}\nit decided:\n{}", wrong.join("\n  "), shown.join("\n")))
+    let shown: Vec<_> = found.into_iter().map(toml::Value::Table).collect();
+    let shown = Table::from_iter([("disposition".to_owned(), shown.into())]);
+    Err(format!("{}\nit decided:\n{shown}", wrong.join("\n  ")))
 }
 
 #[test]

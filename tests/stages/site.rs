@@ -1,9 +1,10 @@
 //! The stages as one case's site file makes them, called by name.
 
 use listmill_auth::{Auth, AuthConfig};
-use listmill_command::Command;
-use listmill_core::{Address, Context, Disposition, Stage, StoreView};
+use listmill_command::{Command, CommandConfig};
+use listmill_core::{Address, Allowance, Context, Disposition, Stage, StoreView};
 use listmill_inbound::{Inbound, InboundConfig};
+use listmill_letters::{Budget, Letters};
 use listmill_moderation::{Moderation, ModerationConfig};
 use listmill_pending::{Pending, PendingConfig};
 use listmill_queue_format::{Entry, Queue};
@@ -18,6 +19,10 @@ pub(crate) struct Site {
     pub(crate) max_message_size: u64,
     pub(crate) trusted_authserv_ids: Vec<String>,
     pub(crate) chunk: usize,
+    /// Letters that a day allows on the word of a message that may be forged.
+    pub(crate) letters: Allowance,
+    /// Letters that a day allows on the word of a message that a trusted host vouches for.
+    pub(crate) letters_known: Allowance,
 }
 
 impl Default for Site {
@@ -28,6 +33,8 @@ impl Default for Site {
             max_message_size: 0,
             trusted_authserv_ids: vec!["mx.example.org".to_owned()],
             chunk: 500,
+            letters: Budget::default().stranger,
+            letters_known: Budget::default().known,
         }
     }
 }
@@ -41,7 +48,7 @@ impl Site {
             Queue::Auth => twice(|| Auth::new(self.auth()), entry, view, cx),
             Queue::Moderation => twice(|| Moderation::new(ModerationConfig::default()), entry, view, cx),
             Queue::Pending => twice(|| Pending::new(self.pending()), entry, view, cx),
-            Queue::Command => twice(Command::new, entry, view, cx),
+            Queue::Command => twice(|| Command::new(self.command()), entry, view, cx),
             queue => panic!("no stage of this suite reads {queue}"),
         }
     }
@@ -52,6 +59,14 @@ impl Site {
 
     fn auth(&self) -> AuthConfig {
         AuthConfig { trusted_authserv_ids: self.trusted_authserv_ids.clone() }
+    }
+
+    fn command(&self) -> CommandConfig {
+        CommandConfig { trusted_authserv_ids: self.trusted_authserv_ids.clone(), letters: self.letters() }
+    }
+
+    fn letters(&self) -> Letters {
+        Letters { budget: Budget { stranger: self.letters, known: self.letters_known }, ..Letters::default() }
     }
 
     fn pending(&self) -> PendingConfig {
