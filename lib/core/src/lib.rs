@@ -34,7 +34,7 @@ pub use listmill_queue_format::Timestamp;
 pub use member::{By, Delivery, Member, Moderation, Preferences, Role, Roles};
 pub use no_store::NoStore;
 pub use request::{Request, RequestKind};
-pub use resolve::{Resolved, Word, resolve};
+pub use resolve::{Resolved, Word, leads_back, resolve};
 pub use settings::{Action, Settings};
 pub use stage::{Context, Settle, Stage};
 pub use view::{StoreView, Unavailable};

@@ -146,6 +146,16 @@ pub fn resolve(view: &dyn StoreView, address: &Address) -> Result<Option<Resolve
     Ok(None)
 }
 
+/// No person stands behind `address` for mail about `list`: it is one of the same list, so that the mail would come back here, or one
+/// with a word (`-owner`, `-request`, `-bounces`) of another list, from which it may.
+///
+/// # Errors
+/// [`Unavailable`] when the view cannot be read now.
+pub fn leads_back(view: &dyn StoreView, address: &Address, list: &ListAddress) -> Result<bool, Unavailable> {
+    let resolved = resolve(view, address)?;
+    Ok(resolved.is_some_and(|resolved| resolved.word.is_some() || resolved.list.address == *list))
+}
+
 fn word_and_detail(text: &str) -> Option<(Word, &str)> {
     // ezmlm sets a dot behind its short words: `dev-sc.1764000000.token@`.
     let dotted = ["sc.", "uc.", "tc.", "vc."]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use listmill_core::{Address, Context, List, Member, StoreChange, Trust, Word};
+use listmill_core::{Address, Context, List, Member, StoreChange, StoreView, Timestamp, Trust, Unavailable, Word};
 use listmill_mail::compose::{AutoSubmitted, Notice, Room};
 use listmill_mail::message::Message;
 use listmill_queue_format::{Entry, Facts, Priority, Queue, Recipient};
@@ -37,6 +37,8 @@ pub struct Letter<'a> {
     pub from: Word,
     /// Whom it is for.
     pub to: &'a Address,
+    /// Where it is delivered, when the reader's address is written with marks of its host there.
+    pub recipient: Option<&'a str>,
     /// The language of the reader (BCP 47).
     pub language: &'a str,
     /// Where an answer goes, when not to `from`.
@@ -57,6 +59,7 @@ impl<'a> Letter<'a> {
             list,
             from: Word::Owner,
             to,
+            recipient: None,
             language,
             reply_to: None,
             answers: None,
@@ -107,8 +110,23 @@ impl Letters {
         entry.facts = Facts::default();
         // Nothing of what it answers is kept. RFC 3834 §3.3: the null reverse-path.
         entry.envelope = Default::default();
-        entry.recipients = vec![Recipient { address: letter.to.to_string(), ..Recipient::default() }];
+        let address = letter.recipient.unwrap_or(letter.to.as_str()).to_owned();
+        entry.recipients = vec![Recipient { address, ..Recipient::default() }];
         Ok(entry)
+    }
+
+    /// The day allows one more letter to `to`.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the view cannot be read now.
+    pub fn allowed(
+        &self,
+        view: &dyn StoreView,
+        to: &Address,
+        trust: Trust,
+        now: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        Ok(self.budget.of(trust).allows(view.spent(to, trust, now)?, 1))
     }
 
     /// The change that counts a letter to `to`; a store refuses it when the day allows no more.

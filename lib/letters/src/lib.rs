@@ -4,8 +4,10 @@
 //! Every stage that writes to a person does it through here, so that each letter has the null reverse-path, says that it is
 //! automatic, and carries nothing of what it answers but one line.
 
+mod author;
 mod budget;
 mod letter;
 
+pub use author::{Reader, Silence, author_of};
 pub use budget::Budget;
 pub use letter::{Letter, Letters, language_of};
