@@ -12,3 +12,4 @@ mod explained;
 mod posts;
 mod refusals;
 mod stopping;
+mod templates;

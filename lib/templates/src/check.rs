@@ -110,7 +110,7 @@ fn is_english_phrases(key: &TextKey) -> bool {
 mod tests {
     use super::*;
 
-    fn templates(language: &str, name: &str, text: &str) -> Result<Templates, Vec<TemplateError>> {
+    fn templates(language: &str, name: &str, text: &str) -> (Templates, Vec<TemplateError>) {
         let key = TextKey { place: Place::Site, language: language.to_owned(), name: name.to_owned() };
         Templates::new().with_overrides([(key, text.to_owned())])
     }
@@ -138,12 +138,13 @@ mod tests {
             ("invitation", "subject: x\n=~=~=\n{{token}}\n", "{{confirm}}"),
             ("phrases", "no-such-phrase = \"x\"\n", "no-such-phrase"),
         ] {
-            let faults = templates("de", name, text).unwrap_or_else(|error| panic!("{error:?}")).faults();
-            let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            let (templates, wrong) = templates("de", name, text);
+            assert_eq!(wrong, []);
+            let told: Vec<_> = templates.faults().iter().map(ToString::to_string).collect();
             assert!(told.len() == 1 && told[0].contains(part) && told[0].contains("site/de/"), "{text:?}: {told:?}");
         }
         let good = "subject: {{list}}\n=~=~=\n{{confirm}}{{#if by}}{{by}}{{else}}{{list}}{{/if}}\n";
-        assert_eq!(templates("nl", "confirm-join", good).unwrap().faults(), []);
+        assert_eq!(templates("nl", "confirm-join", good).0.faults(), []);
     }
 
     #[test]
@@ -161,8 +162,9 @@ mod tests {
             ("phrases", "a = 1\n", "no text"),
             ("phrases", "a = \"{{b\"\n", "site/de/phrases/a"),
         ] {
-            let told = templates("de", name, text).expect_err(text);
+            let (templates, told) = templates("de", name, text);
             assert!(told.len() == 1 && told[0].to_string().contains(part), "{text:?}: {told:?}");
+            assert_eq!(templates.overrides().count(), 0, "{text:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use handlebars::{Context, JsonValue};
 
-use crate::built_in::{COMPILED, TEXTS, is_known};
+use crate::built_in::{TEXTS, compiled, is_known};
 use crate::examples::example;
 use crate::key::{PHRASES, Place, Scope, TextKey};
 use crate::source::{Source, one_line};
@@ -32,15 +32,14 @@ impl Templates {
         Templates { overrides: BTreeMap::new(), compiled: Source::new() }
     }
 
-    /// With texts that the site, a domain or a list has instead of the built-in ones.
-    ///
-    /// # Errors
-    /// Each text that has no built-in counterpart, or cannot be read. What is wrong only when it is filled in is found by
-    /// [`Templates::faults`].
+    /// With texts that the site, a domain or a list has instead of the built-in ones, and what is wrong with those that
+    /// are left out: they have no built-in counterpart, or cannot be read. What is wrong only when a text is filled in
+    /// is found by [`Templates::faults`].
+    #[must_use]
     pub fn with_overrides(
         mut self,
         overrides: impl IntoIterator<Item = (TextKey, String)>,
-    ) -> Result<Self, Vec<TemplateError>> {
+    ) -> (Self, Vec<TemplateError>) {
         let mut wrong = Vec::new();
         for (key, text) in overrides {
             match self.add(&key, &text) {
@@ -50,7 +49,7 @@ impl Templates {
                 Err(error) => wrong.push(error),
             }
         }
-        if wrong.is_empty() { Ok(self) } else { Err(wrong) }
+        (self, wrong)
     }
 
     fn add(&mut self, key: &TextKey, text: &str) -> Result<(), TemplateError> {
@@ -116,6 +115,14 @@ impl Templates {
         found.unwrap_or_else(|| key.to_owned())
     }
 
+    /// Where the text `name` is taken from, and what it says before it is filled in.
+    pub fn says(&self, name: &str, scope: Scope<'_>) -> Option<(TextKey, &str)> {
+        scope.candidates(name).into_iter().find_map(|key| {
+            let text = self.overrides.get(&key).or_else(|| TEXTS.get(&key))?;
+            Some((key, text.as_str()))
+        })
+    }
+
     /// Every text, built-in ones and overrides, and what it says.
     pub fn all(&self) -> impl Iterator<Item = (&TextKey, &str)> {
         TEXTS.iter().chain(&self.overrides).map(|(key, text)| (key, text.as_str()))
@@ -127,7 +134,7 @@ impl Templates {
     }
 
     pub(crate) fn source(&self, key: &TextKey) -> &Source {
-        if key.place == Place::BuiltIn { &COMPILED } else { &self.compiled }
+        if key.place == Place::BuiltIn { compiled(&key.language) } else { &self.compiled }
     }
 }
 
@@ -181,7 +188,9 @@ mod tests {
             let key = TextKey { place: place.clone(), language: (*language).to_owned(), name: (*name).to_owned() };
             (key, (*text).to_owned())
         });
-        Templates::new().with_overrides(texts).unwrap()
+        let (templates, wrong) = Templates::new().with_overrides(texts);
+        assert_eq!(wrong, []);
+        templates
     }
 
     #[test]
@@ -208,8 +217,13 @@ mod tests {
             (None, "", "site en"),
             (None, "../en", "site en"),
         ] {
-            let text = templates.render("ack", Scope { list, language }, &Ack::example()).unwrap();
+            let scope = Scope { list, language };
+            let text = templates.render("ack", scope, &Ack::example()).unwrap();
             assert_eq!(text.subject, subject, "{list:?} {language}");
+            assert_eq!(
+                templates.says("ack", scope).map(|(_, text)| text),
+                Some(format!("subject: {subject}\n").as_str())
+            );
         }
     }
 
@@ -229,8 +243,10 @@ mod tests {
     fn one_place_has_a_text_once() {
         let key = || TextKey { place: Place::Site, language: "de".to_owned(), name: "ack".to_owned() };
         let texts = [(key(), "subject: a\n".to_owned()), (key(), "subject: b\n".to_owned())];
-        let told = Templates::new().with_overrides(texts).unwrap_err();
-        assert_eq!(told, [TemplateError::Twice("site/de/ack".to_owned())]);
+        let (templates, wrong) = Templates::new().with_overrides(texts);
+        assert_eq!(wrong, [TemplateError::Twice("site/de/ack".to_owned())]);
+        let text = templates.preview("ack", Scope { list: None, language: "de" }).unwrap();
+        assert_eq!(text.subject, "a");
     }
 
     #[test]

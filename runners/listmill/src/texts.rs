@@ -8,26 +8,16 @@ use listmill_core::{ListAddress, settings};
 use listmill_runner::config::Site;
 use listmill_templates::{PHRASES, Place, Templates, TextKey};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::Failure;
 
-/// A text of this site, and its key.
-type Found = (TextKey, String);
-
-/// Where the texts of this site lie.
-pub(crate) fn dir(site: &Site) -> PathBuf {
-    site.data.join("templates")
-}
-
-/// The built-in texts, and what this site says instead of them.
-pub(crate) fn load(site: &Site) -> Outcome<Templates> {
-    let (found, wrong) = read(site);
-    let loaded = Templates::new().with_overrides(found);
-    let more = loaded.as_ref().err().into_iter().flatten().map(ToString::to_string);
-    let wrong: Vec<String> = wrong.into_iter().chain(more).collect();
-    match loaded {
-        Ok(templates) if wrong.is_empty() => Ok(templates),
-        _ => Err(failure(site, &wrong)),
+/// The built-in texts, and what this site says instead of them. What is of no use is left out and logged: a slip of the
+/// pen must not keep a site from serving.
+pub(crate) fn load(site: &Site) -> Templates {
+    let (templates, wrong) = read(site);
+    for reason in wrong {
+        tracing::warn!("{reason}: the built-in text is used");
     }
+    templates
 }
 
 /// How many texts this site has of its own.
@@ -35,34 +25,29 @@ pub(crate) fn load(site: &Site) -> Outcome<Templates> {
 /// # Errors
 /// A sentence for each that is of no use.
 pub(crate) fn check(site: &Site) -> Result<usize, Vec<String>> {
-    let (found, mut wrong) = read(site);
-    let count = found.len();
-    if let Err(errors) = Templates::new().with_overrides(found.clone()) {
-        wrong.extend(errors.iter().map(ToString::to_string));
-    }
-    for one in found {
-        // A text that cannot be read has been named above, and keeps nobody from looking at the next one.
-        let alone = Templates::new().with_overrides([one]);
-        wrong.extend(alone.iter().flat_map(Templates::faults).map(|error| error.to_string()));
-    }
-    if wrong.is_empty() { Ok(count) } else { Err(wrong) }
+    let (templates, mut wrong) = read(site);
+    wrong.extend(templates.faults().iter().map(ToString::to_string));
+    let own = templates.all().filter(|(key, _)| key.place != Place::BuiltIn).count();
+    if wrong.is_empty() { Ok(own) } else { Err(wrong) }
 }
 
 /// These texts are of no use.
 pub(crate) fn failure(site: &Site, wrong: &[String]) -> Failure {
-    Failure::config(format!("in {}: {}", dir(site).display(), wrong.join("\nlistmill: and: ")))
+    Failure::config(format!("in {}: {}", site.templates.display(), wrong.join("\nlistmill: and: ")))
 }
 
-/// The texts that are there, and a sentence about each file that has no business there.
-fn read(site: &Site) -> (Vec<Found>, Vec<String>) {
+/// The texts with those that are there, and a sentence about each that cannot be read or has no business there.
+fn read(site: &Site) -> (Templates, Vec<String>) {
     let (mut found, mut wrong) = (Vec::new(), Vec::new());
-    for file in files(&dir(site), &mut wrong) {
-        match key(site, &file).and_then(|key| Ok((key, text(&dir(site).join(&file))?))) {
+    for file in files(&site.templates, &mut wrong) {
+        match key(site, &file).and_then(|key| Ok((key, text(&site.templates.join(&file))?))) {
             Ok(text) => found.push(text),
             Err(reason) => wrong.push(format!("{}: {reason}", file.display())),
         }
     }
-    (found, wrong)
+    let (templates, more) = Templates::new().with_overrides(found);
+    wrong.extend(more.iter().map(ToString::to_string));
+    (templates, wrong)
 }
 
 /// Every file below `dir`, relative to it, in their order. What an editor leaves behind is passed over.

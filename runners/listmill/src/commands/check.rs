@@ -59,7 +59,7 @@ pub(crate) fn run(site: &Site) -> Outcome {
     report.line("auth.trusted_authserv_ids", Ok(trust))?;
     report.line("outbound.relay", relay(site))?;
     let own = texts::check(site).map(|count| format!("{count} of this site's own")).map_err(|wrong| wrong.join("; "));
-    report.line(&format!("texts {}", texts::dir(site).display()), own)?;
+    report.line(&format!("texts {}", site.templates.display()), own)?;
     match report.wrong {
         0 => Ok(()),
         wrong => Err(Failure::config(format!("{wrong} of the above must be mended first"))),

@@ -11,9 +11,9 @@ use crate::{office, output, texts};
 pub(crate) fn run(site: &Site, command: Template) -> Outcome {
     office::own(site)?;
     match command {
-        Template::Ls { json } => ls(&texts::load(site)?, json.on),
+        Template::Ls { json } => ls(&texts::load(site), json.on),
         Template::Show { wanted } => {
-            let templates = texts::load(site)?;
+            let templates = texts::load(site);
             let (_, text) = templates.says(&wanted.name, scope(&wanted)).ok_or_else(|| unknown(&wanted.name))?;
             output::bytes(text.as_bytes())
         }
@@ -22,7 +22,7 @@ pub(crate) fn run(site: &Site, command: Template) -> Outcome {
             Err(wrong) => Err(texts::failure(site, &wrong)),
         },
         Template::Preview { wanted } => {
-            let text = texts::load(site)?.preview(&wanted.name, scope(&wanted)).map_err(Failure::data)?;
+            let text = texts::load(site).preview(&wanted.name, scope(&wanted)).map_err(Failure::data)?;
             output::bytes(format!("Subject: {}\n\n{}", text.subject, text.body).as_bytes())
         }
     }
