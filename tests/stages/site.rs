@@ -70,7 +70,12 @@ impl Site {
     }
 
     fn pending(&self) -> PendingConfig {
-        PendingConfig { chunk: self.chunk, admins: self.admins.clone(), domains: self.domains.clone() }
+        PendingConfig {
+            chunk: self.chunk,
+            admins: self.admins.clone(),
+            domains: self.domains.clone(),
+            letters: self.letters(),
+        }
     }
 }
 

@@ -23,14 +23,19 @@ pub fn mark(address: &str) -> NewField {
 /// before: the address has left its [mark]; or the message's List-Id is the list's (RFC 2919), or its List-Post names the
 /// list (RFC 2369 §3.4). `word` stands behind the list's name in the address written to; none for a post.
 ///
-/// What is written to an address with a word is read by the owners, so it is the owner address that leaves a mark.
+/// What is written to an address with a word is read by the owners, so it is the owner address that leaves a mark; but what is
+/// written to the moderators is marked as theirs.
 pub fn looping(message: &Message<'_>, list: Option<&ListAddress>, word: Option<Word>) -> Option<String> {
     let received = message.named("Received").count();
     if received > MAX_RECEIVED {
         return Some(format!("it has {received} Received fields"));
     }
     let list = list?;
-    let passed = word.map_or_else(|| list.as_str().to_owned(), |_| list.with_word(Word::Owner, ""));
+    let passed = match word {
+        None => list.as_str().to_owned(),
+        Some(Word::Moderators) => list.with_word(Word::Moderators, ""),
+        Some(_) => list.with_word(Word::Owner, ""),
+    };
     if message.raw(MARK).any(|value| value.eq_ignore_ascii_case(&passed)) {
         return Some(format!("{passed} has passed it on before"));
     }
@@ -126,6 +131,18 @@ mod tests {
         assert!(why_for_owners("X-BeenThere: Dev-owner@lists.example.org\r\n\r\n").is_some());
         assert_eq!(why_for_owners("X-BeenThere: dev@lists.example.org\r\n\r\n"), None, "a post, sent on to the owners");
         assert_eq!(why_for_owners("X-BeenThere: test-owner@lists.example.org\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn what_the_moderators_address_passed_on_comes_back_to_it() {
+        let list: ListAddress = "dev@lists.example.org".parse().unwrap();
+        let why = |header: &[u8], word| looping(&Message::parse(header), Some(&list), Some(word));
+        let by_moderators = b"X-BeenThere: dev-moderators@lists.example.org\r\n\r\n";
+        assert!(why(by_moderators, Word::Moderators).is_some());
+        assert_eq!(why(by_moderators, Word::Owner), None, "a moderator asks the owners");
+        let by_owners = b"X-BeenThere: dev-owner@lists.example.org\r\n\r\n";
+        assert_eq!(why(by_owners, Word::Moderators), None, "an owner asks the moderators");
+        assert!(why(by_owners, Word::Request).is_some());
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Route {
     pub(crate) fn queue(&self) -> Option<Queue> {
         match self {
             Route::List(resolved) => Some(match resolved.word {
-                None | Some(Word::Owner) => Queue::Auth,
+                None | Some(Word::Owner | Word::Moderators) => Queue::Auth,
                 Some(Word::Bounces) => Queue::Bounce,
                 Some(_) => Queue::Command,
             }),

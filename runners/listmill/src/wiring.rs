@@ -30,12 +30,17 @@ pub(crate) fn auth(site: &Site) -> Auth {
     Auth::new(AuthConfig { trusted_authserv_ids: site.trusted_authserv_ids.clone() })
 }
 
-pub(crate) fn moderation() -> Moderation {
-    Moderation::new(ModerationConfig { templates: Templates::new() })
+pub(crate) fn moderation(site: &Site) -> Moderation {
+    Moderation::new(ModerationConfig { letters: letters(site) })
 }
 
 pub(crate) fn pending(site: &Site) -> Pending {
-    Pending::new(PendingConfig { chunk: site.chunk, admins: site.admins.clone(), domains: site.domains.clone() })
+    Pending::new(PendingConfig {
+        chunk: site.chunk,
+        admins: site.admins.clone(),
+        domains: site.domains.clone(),
+        letters: letters(site),
+    })
 }
 
 pub(crate) fn command(site: &Site) -> Command {
@@ -76,7 +81,7 @@ pub(crate) fn runner(queue: Queue, site: &Site) -> Option<Arc<dyn Runner>> {
     match queue {
         Queue::Inbound => Some(worker(inbound(site))),
         Queue::Auth => Some(worker(auth(site))),
-        Queue::Moderation => Some(worker(moderation())),
+        Queue::Moderation => Some(worker(moderation(site))),
         Queue::Pending => Some(worker(pending(site))),
         Queue::Command => Some(worker(command(site))),
         Queue::Outbound | Queue::Bounce => None,

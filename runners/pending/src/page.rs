@@ -1,10 +1,14 @@
 //! One page of a post's distribution list.
 
 use listmill_core::{Address, Context, Disposition, List, Member, SigningKeys, StoreView, Unavailable, Word};
+use listmill_letters::Letters;
 use listmill_mail::listheaders::{self, distribute, unsubscribe_field};
 use listmill_mail::verp::return_path;
 use listmill_queue_format::{Cursor, Entry, EntryId, Envelope, Facts, Priority, Queue, Recipient};
 use listmill_templates::{FooterValues, footer};
+
+use crate::ack;
+use crate::copies::Copies;
 
 const STAGE: &str = "pending";
 
@@ -17,17 +21,20 @@ pub(crate) struct Page<'a> {
     pub(crate) list: &'a List,
     /// People on a page.
     pub(crate) chunk: usize,
+    pub(crate) letters: &'a Letters,
 }
 
 impl Page<'_> {
-    /// The outbound entry of this page, if anybody receives it, and the pending entry of the next page, if there may be one.
+    /// The outbound entry of this page, if anybody receives it, the pending entry of the next page, if there may be one, and with the
+    /// first page the note to an author who wants one.
     pub(crate) fn decide(&self, view: &dyn StoreView, cx: Context) -> Result<Vec<Disposition>, Unavailable> {
         let after = match self.after() {
             Ok(after) => after,
             Err(reason) => return Ok(vec![Disposition::Shunt { reason }]),
         };
         let people = view.roster(&self.list.address, after.as_ref(), self.chunk)?;
-        let receivers: Vec<&Member> = people.iter().filter(|member| member.receives_each(cx.now)).collect();
+        let copies = Copies::of(self.entry, cx.now);
+        let receivers: Vec<&Member> = people.iter().filter(|member| copies.goes_to(member)).collect();
         let mut dispositions = Vec::new();
         if !receivers.is_empty() {
             let keys = view.signing_keys()?;
@@ -38,14 +45,22 @@ impl Page<'_> {
             let reason = format!("page {} comes after {}", self.number() + 2, last.address);
             dispositions.push(Disposition::Forward { entry: self.next(last), reason });
         }
-        if dispositions.is_empty() {
-            let reason = match self.number() {
-                0 => format!("nobody on {} receives posts one by one", self.list.address),
-                number => format!("page {number}, the last one, has nobody to deliver to"),
-            };
-            dispositions.push(Disposition::Discard { reason });
+        match copies.author() {
+            _ if dispositions.is_empty() => dispositions.push(self.nobody()),
+            Some(author) if self.number() == 0 => {
+                dispositions.extend(ack::note(self.entry, self.list, author, self.letters, view, cx)?);
+            }
+            _ => {}
         }
         Ok(dispositions)
+    }
+
+    fn nobody(&self) -> Disposition {
+        let reason = match self.number() {
+            0 => format!("nobody on {} is to get a copy", self.list.address),
+            number => format!("page {number}, the last one, has nobody to deliver to"),
+        };
+        Disposition::Discard { reason }
     }
 
     /// The last address of the page before.

@@ -1,6 +1,6 @@
-//! Mail for the people in charge: a list's owners, the site admins.
+//! Mail for the people in charge: a list's owners, its moderators, the site admins.
 //!
-//! The message leaves as it came, below the mark of the owner address, by which that address knows it should it come back
+//! The message leaves as it came, below the mark of the address that was written to, by which that address knows it should it come back
 //! ([`listmill_mail::loops`]): no list header, because it is no post, and no personal return path, because its recipients are
 //! not scored. What bounces comes back to the list's `-bounces` address and ends there; it never goes to the owners, whose
 //! addresses may be what bounces. Mail to the site admins belongs to no list, so it leaves with the null reverse-path: a bounce
@@ -15,20 +15,26 @@ use listmill_queue_format::{Entry, Envelope, Facts, Queue, Recipient};
 
 use crate::PendingConfig;
 
-/// Mail to `dev-owner@`: to the owners, or else to the moderators, or else to the site admins.
-pub(crate) fn owners(
+/// Mail to `dev-owner@`: to the owners, or else to the moderators, or else to the site admins. To `dev-moderators@`: to the
+/// moderators, or else to the owners, or else to the site admins.
+pub(crate) fn in_charge(
     entry: &Entry,
     list: &List,
+    word: Word,
     config: &PendingConfig,
     view: &dyn StoreView,
 ) -> Result<Disposition, Unavailable> {
     let return_path = list.address.with_word(Word::Bounces, "");
     let to = |people: &[Address], reason: &str| {
         let mut outbound = addressed(entry, people, &return_path);
-        outbound.message = marked(&entry.message, list).into();
+        outbound.message = marked(&entry.message, list, word).into();
         Disposition::Forward { entry: outbound, reason: reason.to_owned() }
     };
-    for role in [Role::Owner, Role::Moderator] {
+    let roles = match word {
+        Word::Moderators => [Role::Moderator, Role::Owner],
+        _ => [Role::Owner, Role::Moderator],
+    };
+    for role in roles {
         let mut people = Vec::new();
         for person in view.staff(&list.address, role)? {
             if !leads_back(&person.address, list, view)? {
@@ -73,10 +79,10 @@ fn leads_back(person: &Address, list: &List, view: &dyn StoreView) -> Result<boo
     Ok(resolved.is_some_and(|resolved| resolved.word.is_some() || resolved.list.address == list.address))
 }
 
-/// The message with the owner address's mark on top; nothing else is changed.
-fn marked(message: &[u8], list: &List) -> Vec<u8> {
-    let owner = list.address.with_word(Word::Owner, "");
-    Edit::new(&Message::parse(message)).prepend(vec![mark(&owner)]).finish()
+/// The message with the mark of the address with this word on top; nothing else is changed.
+fn marked(message: &[u8], list: &List, word: Word) -> Vec<u8> {
+    let passed = list.address.with_word(word, "");
+    Edit::new(&Message::parse(message)).prepend(vec![mark(&passed)]).finish()
 }
 
 /// The site admins, less `postmaster@` and `abuse@` our own domains.

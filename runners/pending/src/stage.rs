@@ -3,6 +3,7 @@
 use listmill_core::{
     Address, Context, Destination, Disposition, POSTMASTER, Stage, StoreView, Unavailable, Word, destination,
 };
+use listmill_letters::Letters;
 use listmill_queue_format::{Entry, Queue};
 
 use crate::page::Page;
@@ -17,6 +18,8 @@ pub struct PendingConfig {
     pub admins: Vec<Address>,
     /// The site's domains.
     pub domains: Vec<String>,
+    /// What letters are written with.
+    pub letters: Letters,
 }
 
 /// The pending stage.
@@ -41,16 +44,20 @@ impl Stage for Pending {
             Ok(destination) => destination,
             Err(undecidable) => return Ok(vec![undecidable]),
         };
-        let word = entry.facts.subaddress.as_ref().map(|subaddress| subaddress.word.as_str());
-        match (&destination, word) {
-            (Destination::List(list), None) => Page { entry, list, chunk: self.config.chunk.max(1) }.decide(view, cx),
-            (Destination::List(list), Some(word)) if word == Word::Owner.name() => {
-                Ok(vec![people::owners(entry, list, &self.config, view)?])
+        let name = entry.facts.subaddress.as_ref().map(|subaddress| subaddress.word.as_str());
+        let word = name.and_then(Word::named);
+        match (&destination, name, word) {
+            (Destination::List(list), None, _) => {
+                let chunk = self.config.chunk.max(1);
+                Page { entry, list, chunk, letters: &self.config.letters }.decide(view, cx)
             }
-            (Destination::SiteAdmins, Some(POSTMASTER)) => Ok(vec![people::site_admins(entry, &self.config)]),
-            (_, word) => {
-                let word = word.unwrap_or_default();
-                Ok(vec![Disposition::Shunt { reason: format!("mail to the address {word:?} is not for this queue") }])
+            (Destination::List(list), _, Some(word @ (Word::Owner | Word::Moderators))) => {
+                Ok(vec![people::in_charge(entry, list, word, &self.config, view)?])
+            }
+            (Destination::SiteAdmins, Some(POSTMASTER), _) => Ok(vec![people::site_admins(entry, &self.config)]),
+            (_, name, _) => {
+                let name = name.unwrap_or_default();
+                Ok(vec![Disposition::Shunt { reason: format!("mail to the address {name:?} is not for this queue") }])
             }
         }
     }
