@@ -1,7 +1,8 @@
 //! The moderation stage: does the list accept it?
 //!
-//! Reads: the moderation queue; from the store, the list and the author's membership.
-//! Writes: pending (accepted posts), outbound (notices about rejected ones); held posts go into the store.
+//! Reads: the moderation queue; from the store, the list, the author's membership and the budget of letters.
+//! Writes: pending (accepted posts), outbound (notices about rejected ones), command (that a post is held, so that people are told);
+//! held posts go into the store.
 //! Never: changes a message, or answers automatic mail (RFC 3834).
 //!
 //! The chain is a table, [`chain()`]: one row a rule, one file a rule, in `rules/`.

@@ -112,9 +112,9 @@ impl Walk<'_> {
         match entry.queue {
             Queue::Inbound => self.ask(&wiring::inbound(site), entry),
             Queue::Auth => self.ask(&wiring::auth(site), entry),
-            Queue::Moderation => self.ask(&wiring::moderation(), entry),
+            Queue::Moderation => self.ask(&wiring::moderation(site), entry),
             Queue::Pending => self.ask(&wiring::pending(site), entry),
-            Queue::Command => self.ask(&wiring::command(), entry),
+            Queue::Command => self.ask(&wiring::command(site), entry),
             Queue::Outbound | Queue::Bounce => Ok(Vec::new()),
         }
     }

@@ -1,7 +1,10 @@
 //! `listmill held`: decisions about posts that wait for a moderator.
 
-use listmill_core::{Context, HeldId, HeldPost, List, ListAddress, StoreChange, Verdict};
+use listmill_core::{Context, HeldId, HeldPost, List, ListAddress, StoreChange, Verdict, Word};
+use listmill_letters::{Letter, Letters, author_of};
+use listmill_mail::message::Message;
 use listmill_queue_format::{Approval, Entry, Queue, Timestamp, decode};
+use listmill_templates::Rejected;
 use serde_json::Map;
 
 use crate::cli::{Held, Json};
@@ -98,13 +101,27 @@ fn reject(office: &Office, list: &ListAddress, ids: &[HeldId], reason: &str) -> 
     for id in ids {
         let (_, entry) = held(office, list, *id)?;
         let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
-        match wiring::moderation().rejection(&entry, &record, reason, cx) {
+        match rejection(&wiring::letters(&office.site), &entry, &record, reason, cx) {
             Ok(notice) => notices.push(notice),
             Err(why) => untold.push(format!("the author of post {id} is not told: {why}")),
         }
     }
     decide(office, list, ids, Verdict::Reject, &notices)?;
     untold.iter().try_for_each(output::line)
+}
+
+fn rejection(letters: &Letters, entry: &Entry, list: &List, reason: &str, cx: Context) -> Result<Entry, String> {
+    let message = Message::parse(&entry.message);
+    let reader = author_of(entry, &message).map_err(|silence| silence.to_string())?;
+    let values = Rejected {
+        list: list.address.as_str(),
+        subject: &message.subject(),
+        reason,
+        owner: &list.address.with_word(Word::Owner, ""),
+    };
+    let language = &list.settings.language;
+    let letter = Letter { answers: Some(&message), ..Letter::from_owners("rejected", list, &reader.address, language) };
+    letters.write(&letter, &values, entry, "held", 1, cx).map_err(|error| error.to_string())
 }
 
 /// The author reads the reason, in a program that control characters may lead.
