@@ -4,6 +4,7 @@ use listmill_core::{RequestKind, Unavailable, Word};
 use listmill_mail::message::Message;
 use listmill_mail::token::{Act, decision_held};
 use listmill_queue_format::Subaddress;
+use listmill_templates::Status;
 
 use crate::ask::{Ask, Joining};
 use crate::grammar::{self, Line};
@@ -38,18 +39,14 @@ pub(crate) fn read(session: &mut Session<'_>, to: &Subaddress, message: &Message
         Some(Word::Info) => one(session, Ok(Ask::Info))?,
         Some(Word::Query) => one(session, Ok(Ask::Show))?,
         // The command address; and another one without the token that would say more.
-        _ => lines(session, grammar::lines(message))?,
+        _ => lines(session, grammar::lines(message, &session.list.address))?,
     }
     session.ask_for_proof()
 }
 
 /// One command that the address stands for.
 fn one(session: &mut Session<'_>, ask: Result<Ask, String>) -> Result<(), Unavailable> {
-    let line = match ask {
-        Ok(ask) => Line::Ask(ask),
-        Err(text) => Line::Unknown(text),
-    };
-    lines(session, vec![line])
+    lines(session, vec![ask.map_or_else(Line::Unknown, Line::Ask)])
 }
 
 /// Carries out one line after the other.
@@ -61,13 +58,45 @@ pub(crate) fn lines(session: &mut Session<'_>, lines: Vec<Line>) -> Result<(), U
                 let said = carry_out(session, &ask)?;
                 session.note(&ask.to_string(), said);
             }
-            Line::Unknown(text) => {
-                let said = grammar::unknown(session, &text);
-                session.note(&text, said);
+            fault => {
+                let (line, said) = not_understood(session, &fault);
+                session.note(&line, said);
             }
         }
     }
     Ok(())
+}
+
+/// What is said about a line that is no command. A stranger's words are not said back.
+fn not_understood(session: &Session<'_>, fault: &Line) -> (String, Said) {
+    let unknown = |key, values: &[(&str, &str)]| Said { status: Status::Unknown, ..session.refused(key, values) };
+    match fault {
+        Line::Usage(line, command) => {
+            (shown(session, line), unknown("usage", &[("usage", command.usage), ("command", command.name)]))
+        }
+        Line::Unknown(line) => {
+            let near = grammar::nearest(line.split_whitespace().next().unwrap_or_default());
+            let said = match near {
+                Some(near) => unknown("unknown-near", &[("near", near)]),
+                None => unknown("unknown", &[]),
+            };
+            (shown(session, line), said)
+        }
+        _ => ("…".to_owned(), unknown("rest-not-read", &[])),
+    }
+}
+
+/// A line as it may be said back: of one that anybody may have written, a first word that says little.
+fn shown(session: &Session<'_>, line: &str) -> String {
+    let (words, long) = if session.who.is_proven() {
+        (line, line.char_indices().nth(76))
+    } else {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        let plain = first.len() <= 16 && first.bytes().all(|byte| byte.is_ascii_alphabetic());
+        (if plain { first } else { "" }, None)
+    };
+    let kept = long.map_or(words, |(end, _)| &words[..end]);
+    if kept == line { kept.to_owned() } else { format!("{kept}…") }
 }
 
 fn need(ask: &Ask) -> Need {
