@@ -15,8 +15,9 @@ use listmill_pending::{Pending, PendingConfig};
 use listmill_queue_format::Queue;
 use listmill_runner::config::Site;
 use listmill_runner::{DeliveryWorker, Gate, Runner, Shell, StageWorker};
-use listmill_templates::Templates;
 use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::texts;
 
 /// The queues that a runner of this version serves. What is bound for another waits in it, durable.
 pub(crate) const SERVED: &[Queue] =
@@ -50,7 +51,7 @@ pub(crate) fn command(site: &Site) -> Command {
 /// What it takes to write letters on this site.
 pub(crate) fn letters(site: &Site) -> Letters {
     let budget = Budget { stranger: site.letters, ..Budget::default() };
-    Letters { templates: Arc::new(Templates::new()), budget }
+    Letters { templates: Arc::new(texts::load(site)), budget }
 }
 
 pub(crate) fn outbound() -> Outbound {
