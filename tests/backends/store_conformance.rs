@@ -58,6 +58,29 @@ macro_rules! exercise {
                 long_held_posts_come_back_and_go,
                 bans_hit_addresses_domains_and_subdomains
             );
+            $crate::store_conformance::exercise!(@tests $make; store_decisions;
+                a_held_post_is_found_by_its_entry,
+                a_decision_stays_known_for_a_month,
+                what_has_reached_nobody_can_come_back,
+                the_message_of_a_decided_post_goes_after_an_hour,
+                a_held_post_waits_longer,
+                what_waits_for_a_moderator_may_be_a_wish,
+                many_decisions_go_a_thousand_at_a_time
+            );
+            $crate::store_conformance::exercise!(@tests $make; store_requests;
+                one_request_of_a_kind_is_open_for_a_person,
+                a_request_that_is_asked_for_again_keeps_its_token,
+                a_handle_leads_to_one_request,
+                an_expired_request_is_there_until_it_is_tidied,
+                of_two_confirmations_at_the_same_time_one_wins,
+                many_requests_expire_a_thousand_at_a_time
+            );
+            $crate::store_conformance::exercise!(@tests $make; store_budget;
+                a_day_allows_so_many_letters,
+                the_letters_of_a_batch_count_one_after_the_other,
+                each_day_begins_anew_and_days_before_are_forgotten,
+                no_more_is_spent_than_a_day_allows_whoever_spends
+            );
         }
     };
     (@tests $make:path; $module:ident; $($case:ident),+) => {
@@ -96,6 +119,14 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_764_000_000).unwrap()
 }
 
+pub(crate) const HOUR: i64 = 3_600;
+pub(crate) const DAY: i64 = 86_400;
+
+/// So many seconds after [`now`].
+pub(crate) fn later(seconds: i64) -> Timestamp {
+    Timestamp::from_second(now().as_second() + seconds).unwrap()
+}
+
 /// Another id each time, in ascending order.
 pub(crate) fn fresh_id() -> EntryId {
     static COUNT: AtomicU64 = AtomicU64::new(1);
@@ -119,6 +150,12 @@ pub(crate) fn batch(changes: Vec<StoreChange>) -> Commit {
 #[track_caller]
 pub(crate) fn apply(store: &dyn Store, changes: Vec<StoreChange>) {
     assert_eq!(store.commit(&batch(changes)), Ok(Committed::Now));
+}
+
+/// As [`apply`], so many seconds later.
+#[track_caller]
+pub(crate) fn apply_later(store: &dyn Store, seconds: i64, changes: Vec<StoreChange>) {
+    assert_eq!(store.commit(&Commit { at: later(seconds), ..batch(changes) }), Ok(Committed::Now));
 }
 
 #[track_caller]

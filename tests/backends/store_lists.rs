@@ -1,12 +1,16 @@
 //! What every store does with lists and their settings.
 
 use listmill_core::settings::Cascade;
-use listmill_core::{BanScope, Delivery, ListAddress, Member, Moderation, Refusal, Role, StoreChange};
+use listmill_core::{
+    BanScope, Delivery, ListAddress, Member, MessageFile, Moderation, Refusal, RequestKind, Role, Spent, StoreChange,
+    Trust, Verdict,
+};
 
 use crate::store_conformance::{
-    Make, add, address, apply, ban, create, dev, fresh_id, hold, layer, list, member, now, plain, refused, remove, set,
-    unhold, update, whole_roster, with_roles,
+    DAY, Make, add, address, apply, apply_later, ban, create, decide, dev, fresh_id, hold, layer, list, member, now,
+    plain, refused, remove, set, unhold, update, whole_roster, with_roles,
 };
+use crate::store_requests::request;
 
 pub(crate) fn what_is_not_there(make: &Make) {
     let made = plain(make);
@@ -20,6 +24,11 @@ pub(crate) fn what_is_not_there(make: &Make) {
     assert_eq!(store.staff(&dev(), Role::Owner), Ok(vec![]));
     assert_eq!(store.held(&dev(), None, 9), Ok(vec![]));
     assert_eq!(store.held_entry(&dev(), 1), Ok(None));
+    assert_eq!(store.held_by_entry(&dev(), fresh_id()), Ok(None));
+    assert_eq!((store.decision(&dev(), 1), store.decisions(&dev(), None, 9)), (Ok(None), Ok(vec![])));
+    assert_eq!(store.request(&dev(), RequestKind::Join, &bob), Ok(None));
+    assert_eq!(store.request_by_handle(&dev(), "abc"), Ok(None));
+    assert_eq!(store.spent(&bob, Trust::Known, now()), Ok(Spent::default()));
     assert_eq!(store.banned(&dev(), &bob), Ok(None));
     assert_eq!(store.bans(&BanScope::Site), Ok(vec![]));
     assert_eq!(store.audit(None, 9), Ok(vec![]));
@@ -37,6 +46,19 @@ pub(crate) fn what_is_not_there(make: &Make) {
         remove(&dev(), "bob@example.net"),
         hold(&dev(), "s", b"x".to_vec()),
         unhold(&dev(), 1),
+        StoreChange::Rehold { list: dev(), id: 1 },
+        StoreChange::Postpone { list: dev(), id: 1, until: now() },
+        StoreChange::OpenRequest {
+            request: request(&dev(), RequestKind::Join, "bob@example.net", "abc"),
+            instead: None,
+        },
+        StoreChange::CloseRequest {
+            list: dev(),
+            kind: RequestKind::Join,
+            address: bob.clone(),
+            opened: fresh_id(),
+            outcome: "confirmed".to_owned(),
+        },
         ban("dev@lists.example.org", "bob@example.net", ""),
     ] {
         let what = change.to_string();
@@ -131,6 +153,12 @@ pub(crate) fn a_removed_list_leaves_nothing_behind(make: &Make) {
             hold(list, "s", vec![b'x'; 9000]),
             hold(list, &"long subject ".repeat(500), b"short".to_vec()),
             ban(list.as_str(), "@example.com", ""),
+            hold(list, "back", vec![b'y'; 9000]),
+            decide(list, 3, Verdict::Reject),
+            StoreChange::OpenRequest {
+                request: request(list, RequestKind::Join, "bob@example.net", "abc"),
+                instead: None,
+            },
         ]
     };
     apply(store, fill(&dev()));
@@ -144,6 +172,12 @@ pub(crate) fn a_removed_list_leaves_nothing_behind(make: &Make) {
     assert_eq!((store.staff(&dev(), Role::Owner), store.member_count(&dev())), (Ok(vec![]), Ok(0)));
     assert_eq!(store.bans(&BanScope::List(dev())), Ok(vec![]));
     assert!(store.list(&dev()).unwrap().unwrap().own.is_empty());
+    assert_eq!((store.decisions(&dev(), None, 9), store.decision(&dev(), 3)), (Ok(vec![]), Ok(None)));
+    assert_eq!(store.request(&dev(), RequestKind::Join, &address("bob@example.net")), Ok(None));
+    assert_eq!((store.request_by_handle(&dev(), "abc"), store.figures().unwrap().requests), (Ok(None), 1));
+    apply_later(store, 31 * DAY, vec![StoreChange::Tidy]);
+    apply(store, vec![hold(&dev(), "first", b"1".to_vec())]);
+    assert_eq!(store.held_entry(&dev(), 1).unwrap().unwrap().1, MessageFile(b"1".to_vec()), "numbers begin anew");
 
     assert_eq!(store.staff(&near, Role::Owner).unwrap().len(), 1, "a list of a similar name keeps what it has");
     assert_eq!(store.held_entry(&near, 1).unwrap().unwrap().1.0.len(), 9000);

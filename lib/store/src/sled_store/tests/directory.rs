@@ -1,67 +1,19 @@
-//! What only the embedded store has to answer for: its directory, its end of sled, and what it forgets.
+//! The directory, what breaks, and the files of messages.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use listmill_core::settings::Cascade;
-use listmill_core::{
-    Commit, CommitError, Committed, HeldPost, ListAddress, MessageFile, Refusal, StoreChange, StoreView, Timestamp,
-};
-use listmill_queue_format::EntryId;
+use listmill_core::{Commit, CommitError, Committed, MessageFile, Refusal, StoreChange, StoreView};
 use tempfile::TempDir;
 
-use super::maps;
-use super::store::SledStore;
+use super::super::maps;
+use super::super::store::SledStore;
+use super::{DAY, batch, create, dev, hold, message_files, open};
 use crate::blocks::{Pages, PagesMut};
 use crate::{OpenError, Store};
-
-const DAY: i64 = 86_400;
-
-fn dev() -> ListAddress {
-    "dev@lists.example.org".parse().unwrap()
-}
-
-fn open(dir: &TempDir) -> SledStore {
-    SledStore::open(&dir.path().join("store"), Cascade::default()).unwrap()
-}
-
-fn batch(number: u64, second: i64, changes: Vec<StoreChange>) -> Commit {
-    let mut chance = [0; 10];
-    chance[2..].copy_from_slice(&number.to_be_bytes());
-    let at = Timestamp::from_second(second).unwrap();
-    let (by, why) = ("operator".to_owned(), "a test".to_owned());
-    Commit { id: EntryId::fresh(at, chance), at, by, why, changes, outgoing: Vec::new() }
-}
-
-fn create() -> StoreChange {
-    StoreChange::CreateList { list: dev(), own: BTreeMap::new() }
-}
-
-fn hold(bytes: usize) -> StoreChange {
-    let at = Timestamp::UNIX_EPOCH;
-    let post = HeldPost {
-        id: 0,
-        list: dev(),
-        entry: EntryId::fresh(at, [0; 10]),
-        author: String::new(),
-        subject: String::new(),
-        message_id: String::new(),
-        size: 0,
-        reasons: Vec::new(),
-        since: at,
-        expires: at,
-        sha256: String::new(),
-        asks: None,
-    };
-    StoreChange::Hold { post, file: MessageFile(vec![7; bytes]) }
-}
-
-fn message_files(dir: &TempDir) -> usize {
-    fs::read_dir(dir.path().join("store/files")).unwrap().count()
-}
 
 #[test]
 fn the_directory_is_private_and_has_one_owner() {
