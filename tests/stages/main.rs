@@ -11,5 +11,6 @@ mod corpus;
 mod expect;
 mod files;
 mod render;
+mod resolve;
 mod site;
 mod tokens;
