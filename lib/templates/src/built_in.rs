@@ -81,7 +81,8 @@ mod tests {
 
     use super::*;
     use crate::check::{faults, is_answered};
-    use crate::names::{named, placeholders};
+    use crate::examples::example;
+    use crate::names::{keys, named, placeholders};
     use crate::values::MARK;
 
     /// The most columns that a line of ours has; a letter of full width has two.
@@ -163,6 +164,20 @@ mod tests {
             let marked = first.starts_with(MARK) && first.ends_with(MARK);
             assert_eq!(marked, is_answered(&key.name), "{key}");
             assert!(!marked || !body.lines().any(|line| commands.iter().any(|word| line.starts_with(word))), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_text_and_value_is_documented() {
+        let page = include_str!("../../../specs/templates.md");
+        for (key, _) in texts() {
+            let example = example(&key.name).unwrap().unwrap();
+            let mut values = BTreeSet::new();
+            keys(example.data(), &mut values);
+            assert!(page.contains(&format!("| `{}`", key.name)), "{key}");
+            assert_eq!(page.contains(&format!("| `{}` †", key.name)), is_answered(&key.name), "{key}");
+            let missing = values.iter().find(|value| !page.contains(&format!("`{value}`")));
+            assert_eq!(missing, None, "{key}");
         }
     }
 }

@@ -17,7 +17,8 @@ pub(crate) fn unknown(text: &str, values: &JsonValue) -> Option<String> {
     paths.into_iter().find(|name| !known.contains(name.as_str()))
 }
 
-fn keys<'v>(value: &'v JsonValue, known: &mut BTreeSet<&'v str>) {
+/// The names of the values, within lists too.
+pub(crate) fn keys<'v>(value: &'v JsonValue, known: &mut BTreeSet<&'v str>) {
     match value {
         JsonValue::Array(values) => values.iter().for_each(|value| keys(value, known)),
         JsonValue::Object(values) => values.iter().for_each(|(key, value)| {
