@@ -1,6 +1,6 @@
 //! The clock: tells the command stage of the time, because a stage has none.
 //!
-//! A stroke is an entry in the command queue, with no message and an id that derives from its moment: whichever process strikes, and
+//! A stroke is an entry in the command queue, with no message and an id that derives from its moment: whichever process rings it, and
 //! however often, a stroke that changed something is carried out once.
 
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use listmill_queue_format::{Entry, EntryId, Envelope, Priority, Queue, Subaddres
 
 use crate::{Shell, Stop};
 
-/// When the clock strikes.
+/// When the clock rings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
-    /// How often `tick` is struck.
+    /// How often `tick` rings.
     pub every: Duration,
-    /// When `day` is struck (UTC).
+    /// When `day` rings (UTC).
     pub summary_at: Time,
 }
 
@@ -47,20 +47,20 @@ fn stroke(what: &str, moment: Timestamp, now: Timestamp) -> Entry {
     entry
 }
 
-/// Strikes until `stop` is thrown.
+/// Rings until `stop` is thrown.
 ///
 /// # Errors
 /// The system gives no thread.
 pub fn keep_time(clock: Clock, shell: &Shell, stop: &Stop) -> std::io::Result<JoinHandle<()>> {
     let (shell, stop) = (shell.clone(), stop.clone());
     std::thread::Builder::new().name("clock".to_owned()).spawn(move || {
-        let mut struck: Vec<EntryId> = Vec::new();
+        let mut rung: Vec<EntryId> = Vec::new();
         loop {
             let due = clock.due(Timestamp::now());
-            let new: Vec<_> = due.iter().filter(|entry| !struck.contains(&entry.id)).cloned().collect();
+            let new: Vec<_> = due.iter().filter(|entry| !rung.contains(&entry.id)).cloned().collect();
             match shell.queues.put(&new) {
-                Ok(()) => struck = due.iter().map(|entry| entry.id).collect(),
-                Err(error) => tracing::warn!("the clock could not strike: {error}"),
+                Ok(()) => rung = due.iter().map(|entry| entry.id).collect(),
+                Err(error) => tracing::warn!("the clock could not ring: {error}"),
             }
             if stop.wait(clock.every) {
                 return;
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stroke_is_one_however_often_it_is_struck() {
+    fn a_stroke_is_one_however_often_it_rings() {
         let clock = Clock { every: Duration::from_secs(300), summary_at: "06:00".parse().unwrap() };
         let at = |time: &str| clock.due(format!("2026-11-22T{time}Z").parse().unwrap());
         let what = |entries: &[Entry]| {
