@@ -1,5 +1,7 @@
 //! One message being carried out: line by line, until it is known what changes and who is written to.
 
+use std::collections::BTreeSet;
+
 use listmill_core::settings::Proof;
 use listmill_core::{
     Address, Context, Disposition, List, ListAddress, Member, Role, SigningKeys, StoreView, Trust, Unavailable, Word,
@@ -7,6 +9,7 @@ use listmill_core::{
 use listmill_letters::{Letter, language_of};
 use listmill_mail::compose::Room;
 use listmill_mail::message::Message;
+use listmill_mail::sender::person;
 use listmill_queue_format::Entry;
 use listmill_templates::{Letter as Values, ResultLine, Results, Scope, Status};
 
@@ -54,6 +57,10 @@ pub(crate) struct Session<'a> {
     all_told: bool,
     out: Vec<Disposition>,
     ordinal: u32,
+    /// The requester has confirmed something: they read the mail of their address, so an answer to it is no stranger's doing.
+    pub(crate) has_confirmed: bool,
+    /// Texts that were sent to the requester; each is sent once.
+    sent: BTreeSet<&'static str>,
 }
 
 impl<'a> Session<'a> {
@@ -83,6 +90,8 @@ impl<'a> Session<'a> {
             all_told: true,
             out: Vec::new(),
             ordinal: 0,
+            has_confirmed: false,
+            sent: BTreeSet::new(),
         })
     }
 
@@ -175,11 +184,21 @@ impl<'a> Session<'a> {
             }
         }
         let reason = format!("{} to {}", letter.text, letter.to);
+        let letter = &Letter { recipient: letter.recipient.or(self.marked(letter)), ..*letter };
         match self.config.letters.write(letter, values, self.entry, STAGE, self.next_ordinal(), cx) {
             Ok(entry) => self.out.push(Disposition::Notify { entry, reason }),
             Err(error) => self.out.push(Disposition::Shunt { reason: format!("{reason} cannot be written: {error}") }),
         }
         Ok(true)
+    }
+
+    /// The envelope sender, where it is the reader's own address with the marks of their host (BATV), which takes no answer without
+    /// them. Never an address at another host: a token would go to whoever wrote that host down.
+    fn marked(&self, letter: &Letter<'_>) -> Option<&'a str> {
+        let sender = self.entry.envelope.sender.as_str();
+        let same_host = sender.parse::<Address>().is_ok_and(|sender| sender.domain() == letter.to.domain());
+        let same = same_host && person(sender).parse::<Address>().ok().as_ref() == Some(letter.to);
+        (letter.answers.is_some() && same).then_some(sender)
     }
 
     /// Sends an entry on, other than a letter.
@@ -192,6 +211,11 @@ impl<'a> Session<'a> {
     fn next_ordinal(&mut self) -> u32 {
         self.ordinal += 1;
         self.ordinal - 1
+    }
+
+    /// This text was not sent to the requester before; now it is.
+    pub(crate) fn is_first(&mut self, text: &'static str) -> bool {
+        self.sent.insert(text)
     }
 
     /// The list's address behind a word.
@@ -226,12 +250,13 @@ impl<'a> Session<'a> {
 
     /// The answer with a result for each line.
     fn answer(&mut self) -> Result<bool, Unavailable> {
-        let (to, trust): (Address, _) = (self.who.address.clone(), self.who.trust());
+        let known = self.who.is_proven() || self.has_confirmed;
+        let (to, trust): (Address, _) = (self.who.address.clone(), if known { Trust::Known } else { Trust::Stranger });
         let (request, language) = (self.address(Word::Request), self.language().to_owned());
         let list = self.list;
         let values =
             Results { list: list.address.as_str(), request: &request, lines: std::mem::take(&mut self.results) };
-        let room = if self.who.is_proven() { Room::Known } else { Room::Stranger };
+        let room = if known { Room::Known } else { Room::Stranger };
         let letter = Letter {
             from: Word::Request,
             answers: self.message,
