@@ -1,6 +1,7 @@
 //! What a site says instead of the built-in texts: it is received, and what is wrong with it is said beforehand.
 
-use listmill_tests::program::Site;
+use listmill_tests::lmtp::Lmtp;
+use listmill_tests::program::{Site, wait_for};
 use serde_json::Value;
 
 const DEV: &str = "dev@lists.example.org";
@@ -129,4 +130,32 @@ fn a_text_that_is_not_there_is_named() {
     let shown = site.with_input(&["template", "show", "held", "--language", "de"], b"");
     assert!(shown.status.success() && shown.stdout.starts_with(b"subject: Auto: wartet"), "the built-in text is used");
     assert!(String::from_utf8(shown.stderr).unwrap().contains("held.hbs"), "and the other one is named");
+}
+
+#[test]
+fn people_receive_what_the_site_says_and_a_slip_of_the_pen_loses_no_mail() {
+    let site = site();
+    let lists = ["de@lists.example.org", "fr@lists.example.org"];
+    for list in lists {
+        let language = format!("language={}", &list[..2]);
+        site.list(list, &["nonmember_action=reject", &language], []);
+    }
+    write(&site, "lists.example.org/de/rejected.hbs", "subject: Auto: Nein, danke\n{{reason}}\nSo nicht.\n");
+    write(&site, "lists.example.org/fr/rejected.hbs", "subject: Auto: Non merci\n{{raison}}\n");
+    write(&site, "site/fr/rejected.hbs", "subject: {{#if\n");
+    let running = site.run();
+    for list in lists {
+        let post =
+            format!("From: mallory@example.net\r\nTo: {list}\r\nSubject: x\r\nMessage-ID: <{list}>\r\n\r\nx\r\n");
+        Lmtp::connect(running.lmtp.unwrap()).post("mallory@example.net", list, post.as_bytes());
+    }
+    let received = || -> Vec<String> {
+        let files = std::fs::read_dir(site.dir().join("copies/new")).into_iter().flatten().flatten();
+        files.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect()
+    };
+    wait_for("two notices", || received().len() == 2);
+    running.stop();
+    let received = received().join("\n");
+    assert!(received.contains("Subject: Auto: Nein, danke") && received.contains("So nicht."), "{received}");
+    assert!(!received.contains("Non merci") && received.contains("fr-owner@lists.example.org"), "{received}");
 }
