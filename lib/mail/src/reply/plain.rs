@@ -2,6 +2,9 @@
 
 use super::line::Line;
 
+/// Columns that a program fills at least before it breaks a line.
+const COLUMNS: usize = 68;
+
 /// How the lines of a text are to be joined (RFC 3676 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -15,9 +18,30 @@ pub(super) enum Flow {
 pub(super) fn lines(text: &str, flow: Flow) -> Vec<Line> {
     let raw = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
     match flow {
-        Flow::Fixed => raw.map(|line| Line::new(0, line)).collect(),
+        Flow::Fixed => rejoined(raw),
         Flow::Flowed { delsp } => unflowed(raw, delsp),
     }
+}
+
+/// Some programs break a long line that they quoted, and what comes behind the break has no mark. It must not pass for the
+/// author's: who posts to a list could put words there. So where the first word had no place in the quoted line right
+/// above, the line is quoted as well.
+fn rejoined<'a>(raw: impl Iterator<Item = &'a str>) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut columns = 0;
+    for raw in raw {
+        let mut line = Line::new(0, raw);
+        let before = lines.last().map_or(0, |before| before.depth);
+        if before > 0 && line.depth == 0 && !line.is_blank() {
+            let word = line.text.split_whitespace().next().unwrap_or_default();
+            if columns + 1 + word.chars().count() > COLUMNS {
+                line.depth = before;
+            }
+        }
+        columns = raw.chars().count();
+        lines.push(line);
+    }
+    lines
 }
 
 fn unflowed<'a>(raw: impl Iterator<Item = &'a str>, delsp: bool) -> Vec<Line> {
@@ -60,6 +84,15 @@ mod tests {
     fn fixed_lines_stay() {
         let expected = [(0, "a 1"), (1, "b"), (0, "")].map(|(depth, text)| (depth, text.to_owned()));
         assert_eq!(shown("a 1 \r\n> b\r\n", Flow::Fixed), expected);
+    }
+
+    #[test]
+    fn the_rest_of_a_quoted_line_is_quoted() {
+        let long = "x".repeat(67);
+        let depths = |text: &str| lines(text, Flow::Fixed).iter().map(|line| line.depth).collect::<Vec<_>>();
+        assert_eq!(depths(&format!("> {long}\na 1\n> y\na 2")), [1, 1, 1, 0]);
+        assert_eq!(depths(&format!("> x\na 1\n> {long}\n\na 2")), [1, 0, 1, 0, 0]);
+        assert_eq!(depths(&format!(">> x\n{long}\n{long}\ny")), [2, 2, 2, 2]);
     }
 
     #[test]
