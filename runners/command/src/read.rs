@@ -1,6 +1,6 @@
 //! From a message to its lines, and from each line to what is done: the one table of who carries out what.
 
-use listmill_core::{RequestKind, Unavailable, Word};
+use listmill_core::{RequestKind, Role, Unavailable, Word};
 use listmill_mail::message::Message;
 use listmill_mail::token::{Act, decision_held};
 use listmill_queue_format::Subaddress;
@@ -19,8 +19,10 @@ enum Need {
     Nothing,
     /// That they are who they say.
     Person,
-    /// The same, as strictly as the list asks of those in charge.
-    Charge,
+    /// The same, as strictly as the list asks of those in charge; and that they are a moderator or an owner.
+    Moderator,
+    /// The same, and that they are an owner.
+    Owner,
 }
 
 /// Reads a message to one of the list's addresses, and carries out what it asks for.
@@ -56,7 +58,8 @@ pub(crate) fn lines(session: &mut Session<'_>, lines: Vec<Line>) -> Result<(), U
             Line::Ask(Ask::End) => break,
             Line::Ask(ask) => {
                 let said = carry_out(session, &ask)?;
-                session.note(&ask.to_string(), said);
+                let line = if session.who.is_proven() { ask.to_string() } else { ask.brief() };
+                session.note(&line, said);
             }
             fault => {
                 let (line, said) = not_understood(session, &fault);
@@ -112,26 +115,34 @@ fn need(ask: &Ask) -> Need {
         | Ask::Trust(_)
         | Ask::Moderate(_)
         | Ask::Ban(_)
-        | Ask::Unban(_)
-        | Ask::Invite(_)
+        | Ask::Unban(_) => Need::Moderator,
+        Ask::Invite(_)
         | Ask::Add(_)
         | Ask::Del(_)
         | Ask::Emergency(_)
         | Ask::ConfigShow(_)
         | Ask::ConfigSet { .. }
-        | Ask::Stats => Need::Charge,
+        | Ask::Stats => Need::Owner,
     }
 }
 
 /// Carries out one command.
 pub(crate) fn carry_out(session: &mut Session<'_>, ask: &Ask) -> Result<Said, Unavailable> {
-    let sure = match need(ask) {
+    let need = need(ask);
+    let sure = match need {
         Need::Nothing => true,
         Need::Person => session.who.is_proven(),
-        Need::Charge => session.is_sure_of_who_is_in_charge(),
+        Need::Moderator | Need::Owner => session.is_sure_of_who_is_in_charge(),
     };
     if !sure {
         return Ok(session.wait_for_proof(ask));
+    }
+    let list = [("list", session.list.address.as_str())];
+    if need == Need::Moderator && !session.may_moderate()? {
+        return Ok(session.refused("for-moderators", &list));
+    }
+    if need == Need::Owner && !session.has_role(Role::Owner)? {
+        return Ok(session.refused("for-owners", &list));
     }
     match ask {
         Ask::Help(topic) => members::help(session, topic.as_deref()),
@@ -175,10 +186,9 @@ impl Session<'_> {
         request: &listmill_core::Request,
     ) -> Result<Said, Unavailable> {
         match (grammar::command(line), request.kind) {
-            (Ok(Ask::Join(joining)), RequestKind::Join) => {
-                let joining = Joining { address: None, ..joining };
-                members::join_confirmed(self, &joining, request.by.as_ref())
-            }
+            (Ok(Ask::Join(joining)), RequestKind::Join) => members::join_confirmed(self, &joining, false),
+            // Only an owner could open it, and what was not theirs to say is not in it.
+            (Ok(Ask::Invite(_)), RequestKind::Join) => members::join_confirmed(self, &Joining::default(), true),
             (Ok(Ask::Leave { everywhere, .. }), RequestKind::Leave | RequestKind::LeaveAll) => {
                 members::leave_confirmed(self, everywhere)
             }

@@ -4,11 +4,13 @@
 //! mailed again, but not within the hour. With other commands in it, it is a new one, and the old token is worth nothing.
 
 use jiff::SignedDuration;
-use listmill_core::{Address, Request, RequestKind, Trust, Unavailable, Word};
+use listmill_core::{Address, Member, Request, RequestKind, Timestamp, Trust, Unavailable, Word};
 use listmill_letters::{Letter, language_of};
 use listmill_mail::token::{confirm_token, handle, is_confirm_token};
 use listmill_templates::Confirm;
 
+use crate::ask::Ask;
+use crate::grammar;
 use crate::session::{Said, Session};
 use crate::who::Requester;
 
@@ -32,51 +34,59 @@ pub(crate) struct Opening<'a> {
 impl Session<'_> {
     /// Opens a request, or opens it again, and mails its confirmation. The result says the same whatever is known of the address.
     pub(crate) fn ask_to_confirm(&mut self, opening: Opening<'_>) -> Result<Said, Unavailable> {
-        let Opening { kind, address, commands, by, text } = opening;
-        let list = &self.list.address;
         let now = self.cx.now;
-        let before = self.draft.request(list, kind, address)?;
-        let same = before.filter(|before| before.commands == commands && before.expires > now);
-        let mailed_lately = same.as_ref().is_some_and(|same| now.duration_since(same.mailed) < AGAIN);
-        let opened = same.as_ref().map_or(self.entry.id, |same| same.opened);
-        let keys = self.keys()?;
-        let token = confirm_token(&keys, list, kind.name(), address, opened);
-        let expires = now.checked_add(self.list.settings.request_expiry).unwrap_or(listmill_core::Timestamp::MAX);
+        let address = opening.address;
         let itself = *address == self.who.address;
-        let waiting = self.waiting("confirmation-sent", &[("address", address.as_str())]);
-        if mailed_lately {
-            return Ok(Said { told: itself, ..waiting });
+        let key = if itself { "confirmation-sent" } else { "confirmation-sent-if-it-can-be" };
+        let waiting = Said { told: itself, ..self.waiting(key, &[("address", address.as_str())]) };
+        let before = self.draft.request(&self.list.address, opening.kind, address)?.filter(|open| open.expires > now);
+        let same = before.filter(|open| open.commands == opening.commands || self.keeps_invitation(open, &opening));
+        if same.as_ref().is_some_and(|same| now.duration_since(same.mailed) < AGAIN) {
+            return Ok(waiting);
         }
-        let request = Request {
-            list: list.clone(),
-            kind,
-            address: address.clone(),
-            opened,
-            handle: handle(&token).unwrap_or_default(),
-            commands,
-            by,
-            mailed: now,
-            expires,
+        let expires = now.checked_add(self.list.settings.request_expiry).unwrap_or(Timestamp::MAX);
+        let request = match same {
+            Some(same) => Request { mailed: now, expires, ..same },
+            None => self.new_request(&opening, expires)?,
         };
+        let text = if is_invitation(&request) { "invitation" } else { opening.text };
         // On the word of somebody else it is a stranger's, however well that one is known.
         let trust = if itself { self.who.trust() } else { Trust::Stranger };
-        if self.mail_confirmation(&request, &token, text, trust)? {
+        if self.mail_confirmation(&request, text, trust)? {
             self.draft.open(request)?;
         }
-        Ok(Said { told: itself, ..waiting })
+        Ok(waiting)
     }
 
-    fn mail_confirmation(
-        &mut self,
-        request: &Request,
-        token: &str,
-        text: &str,
-        trust: Trust,
-    ) -> Result<bool, Unavailable> {
+    fn new_request(&self, opening: &Opening<'_>, expires: Timestamp) -> Result<Request, Unavailable> {
+        let (list, opened) = (&self.list.address, self.entry.id);
+        let token = confirm_token(&self.keys()?, list, opening.kind.name(), opening.address, opened);
+        Ok(Request {
+            list: list.clone(),
+            kind: opening.kind,
+            address: opening.address.clone(),
+            opened,
+            handle: handle(&token).unwrap_or_default(),
+            commands: opening.commands.clone(),
+            by: opening.by.clone(),
+            mailed: self.cx.now,
+            expires,
+        })
+    }
+
+    /// An owner's invitation is worth more than a request to join, and a stranger does not put one into its place.
+    fn keeps_invitation(&self, open: &Request, opening: &Opening<'_>) -> bool {
+        let own_word = *opening.address == self.who.address && self.who.is_proven();
+        is_invitation(open) && opening.text == "confirm-join" && !own_word
+    }
+
+    fn mail_confirmation(&mut self, request: &Request, text: &str, trust: Trust) -> Result<bool, Unavailable> {
         let list = self.list;
+        let keys = self.keys()?;
+        let token = confirm_token(&keys, &list.address, request.kind.name(), &request.address, request.opened);
         let member = self.draft.member(&list.address, &request.address)?;
         let language = language_of(member.as_ref(), list).to_owned();
-        let confirm = list.address.with_word(Word::Confirm, token);
+        let confirm = list.address.with_word(Word::Confirm, &token);
         let of = if request.kind == RequestKind::LeaveAll { list.address.domain() } else { list.address.as_str() };
         let values = Confirm {
             list: of,
@@ -84,10 +94,10 @@ impl Session<'_> {
             address: request.address.as_str(),
             by: request.by.as_ref().map(Address::as_str).unwrap_or_default(),
             confirm: &confirm,
-            token,
+            token: &token,
             request: &self.address(Word::Request),
             expires: &day(request.expires),
-            commands: if request.kind == RequestKind::Commands { request.commands.clone() } else { Vec::new() },
+            commands: if text == "confirm-commands" { shown(request, member.as_ref()) } else { Vec::new() },
         };
         let answers = self.message.filter(|_| request.address == self.who.address);
         let letter = Letter {
@@ -112,22 +122,26 @@ impl Session<'_> {
         Ok((good && may && request.expires > self.cx.now).then_some(request))
     }
 
-    /// Confirms what the token is for, and does it.
+    /// Confirms what the token is for, and does it. What follows in the message is its author's, as it was before.
     pub(crate) fn confirm(&mut self, token: &str) -> Result<Said, Unavailable> {
         let Some(request) = self.request_of(token)? else { return Ok(self.refused("token-unknown", &[])) };
-        self.draft.close(&request, "confirmed");
-        let name = if request.address == self.who.address { self.who.name.clone() } else { String::new() };
-        self.who = Requester::confirmed(request.address.clone(), name);
+        self.draft.close(&request, &format!("confirmed by a mail of {}", self.who.address));
+        let itself = request.address == self.who.address;
+        let name = if itself { self.who.name.clone() } else { String::new() };
+        let author = std::mem::replace(&mut self.who, Requester::confirmed(request.address.clone(), name));
+        let member = self.member.take();
         self.member = self.draft.member(&self.list.address, &request.address)?;
-        let mut last = None;
+        let mut last: Option<(&String, Said)> = None;
         for line in &request.commands {
-            if let Some(said) = last.take() {
-                let (command, said): (String, Said) = said;
-                self.note(&command, said);
+            if let Some((command, said)) = last.take() {
+                self.note(command, said);
             }
-            last = Some((line.clone(), self.carry_out_confirmed(line, &request)?));
+            last = Some((line, self.carry_out_confirmed(line, &request)?));
         }
-        Ok(last.map_or_else(|| self.done("confirmed", &[]), |(_, said)| said))
+        (self.who, self.member) = (author, member);
+        self.has_confirmed |= itself;
+        // A letter told whoever has joined or left; the author of this mail may be somebody else.
+        Ok(last.map_or_else(|| self.done("confirmed", &[]), |(_, said)| Said { told: said.told && itself, ..said }))
     }
 
     /// Takes a request back.
@@ -138,7 +152,21 @@ impl Session<'_> {
     }
 }
 
+/// It was opened by an owner.
+fn is_invitation(request: &Request) -> bool {
+    request.commands.first().is_some_and(|line| matches!(grammar::command(line), Ok(Ask::Invite(_))))
+}
+
+/// The commands, for a mail that asks whether they are the reader's. Who is in charge sees every word; anybody else no words that
+/// a stranger may have chosen.
+fn shown(request: &Request, member: Option<&Member>) -> Vec<String> {
+    if member.is_some_and(|member| member.roles.is_staff()) {
+        return request.commands.clone();
+    }
+    request.commands.iter().filter_map(|line| grammar::command(line).ok()).map(|ask| ask.brief()).collect()
+}
+
 /// A day, as people in all languages read it.
-pub(crate) fn day(at: listmill_core::Timestamp) -> String {
+pub(crate) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
