@@ -14,8 +14,8 @@ use listmill_queue_format::Entry;
 pub struct Reader {
     /// The author.
     pub address: Address,
-    /// Where the letter is delivered: the envelope sender as it is written, with the marks of the author's host, which may take no
-    /// answer without them.
+    /// Where the letter is delivered: the author's address, with the marks of its own host (BATV), which may take no answer without
+    /// them. Never an address at another host, which whoever forged the author could have written there.
     pub recipient: String,
     /// Whose word it is that the author wrote.
     pub trust: Trust,
@@ -65,7 +65,9 @@ pub fn author_of(entry: &Entry, message: &Message<'_>) -> Result<Reader, Silence
     }
     let known = aligned(&entry.facts.authentication, &address).is_ok();
     let trust = if known { Trust::Known } else { Trust::Stranger };
-    Ok(Reader { address, recipient: sender.clone(), trust })
+    let own = sender.parse().is_ok_and(|sender: Address| sender.domain() == address.domain());
+    let recipient = if own { sender.clone() } else { address.to_string() };
+    Ok(Reader { address, recipient, trust })
 }
 
 #[cfg(test)]
@@ -103,6 +105,8 @@ mod tests {
         assert_eq!(told(bob, "", bob, &[("dkim", "pass")]).unwrap().trust, Trust::Known);
         let marked = told("prvs=1234567890=bob@example.net", "", bob, &[]).unwrap();
         assert_eq!((marked.address.as_str(), marked.recipient.as_str()), (bob, "prvs=1234567890=bob@example.net"));
+        let forwarded = told("SRS0=abcd=XY=example.net=bob@forwarder.example.com", "", bob, &[]).unwrap();
+        assert_eq!((forwarded.address.as_str(), forwarded.recipient.as_str()), (bob, bob));
     }
 
     #[test]

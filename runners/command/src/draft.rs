@@ -77,6 +77,19 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A line above has decided this post.
+    pub(crate) fn is_decided(&self, list: &ListAddress, id: HeldId) -> bool {
+        matches!(self.held.get(&(list.clone(), id)), Some(None))
+    }
+
+    /// What this message holds.
+    pub(crate) fn holds(&self) -> impl Iterator<Item = &HeldPost> {
+        self.changes.iter().filter_map(|change| match change {
+            StoreChange::Hold { post, .. } => Some(post),
+            _ => None,
+        })
+    }
+
     /// A held post is decided; it must be held.
     pub(crate) fn unhold(&mut self, list: &ListAddress, id: HeldId, verdict: Verdict, by: &str) {
         self.held.insert((list.clone(), id), None);

@@ -24,4 +24,5 @@ mod stage;
 mod who;
 
 pub use config::CommandConfig;
+pub use held::{Operated, Order};
 pub use stage::Command;

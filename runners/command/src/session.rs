@@ -16,6 +16,7 @@ use listmill_templates::{Letter as Values, ResultLine, Results, Scope, Status};
 use crate::ask::Ask;
 use crate::config::CommandConfig;
 use crate::draft::Draft;
+use crate::held::{Deed, tell_others};
 use crate::who::Requester;
 
 /// The stage's name in the ids of the entries that it writes.
@@ -50,6 +51,8 @@ pub(crate) struct Session<'a> {
     pub(crate) draft: Draft<'a>,
     /// What the message brings with it that stands for a proof: a token that went to nobody but a person in charge.
     pub(crate) has_token: bool,
+    /// What was done with held posts; the other moderators are told.
+    pub(crate) deeds: Vec<Deed>,
     /// Commands that wait until it is sure who gives them.
     unproven: Vec<String>,
     results: Vec<ResultLine>,
@@ -85,6 +88,7 @@ impl<'a> Session<'a> {
             member,
             draft: Draft::new(view),
             has_token: false,
+            deeds: Vec::new(),
             unproven: Vec::new(),
             results: Vec::new(),
             all_told: true,
@@ -207,8 +211,13 @@ impl<'a> Session<'a> {
         self.out.push(Disposition::Forward { entry, reason });
     }
 
+    /// Decides anything else.
+    pub(crate) fn push(&mut self, disposition: Disposition) {
+        self.out.push(disposition);
+    }
+
     /// The ordinal of the next entry that is written.
-    fn next_ordinal(&mut self) -> u32 {
+    pub(crate) fn next_ordinal(&mut self) -> u32 {
         self.ordinal += 1;
         self.ordinal - 1
     }
@@ -236,6 +245,7 @@ impl<'a> Session<'a> {
 
     /// Ends it: the answer, if there is something to be told, then everything in the order in which the shell takes it.
     pub(crate) fn finish(mut self) -> Result<Vec<Disposition>, Unavailable> {
+        tell_others(&mut self)?;
         let mut log = self.results.iter().map(in_log).collect::<Vec<_>>().join("; ");
         if !self.all_told && !self.results.is_empty() && !self.answer()? {
             log += &format!("; {} gets no more letters today", self.who.address);

@@ -1,6 +1,6 @@
 //! Who asks, and how sure that is.
 
-use listmill_core::{Address, Trust};
+use listmill_core::{Address, List, Trust};
 use listmill_mail::aligned::{aligned, disowned};
 use listmill_mail::author::{Authorship, author};
 use listmill_mail::authres::authentication_results;
@@ -50,6 +50,11 @@ impl Requester {
     /// Who has confirmed a request.
     pub(crate) fn confirmed(address: Address, name: String) -> Self {
         Requester { address, name, proof: Proof::Confirmed, disowned: None }
+    }
+
+    /// Nobody asks: the clock strikes, an operator decides. The list stands for them.
+    pub(crate) fn nobody(list: &List) -> Self {
+        Requester::confirmed(list.address.address().clone(), String::new())
     }
 
     /// It is certain enough to act for this person.

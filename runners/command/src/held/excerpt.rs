@@ -1,0 +1,60 @@
+//! How a post begins: what a moderator sees without opening it.
+
+use listmill_mail::message::Message;
+use listmill_mail::text::first_text;
+
+/// Lines that are shown.
+const LINES: usize = 25;
+
+/// Characters of a line that are shown.
+const COLUMNS: usize = 72;
+
+/// Octets of the message that are looked at: reading takes time in proportion.
+const OCTETS: usize = 128 * 1024;
+
+/// The first lines of the first text, without what leads the eye or a terminal astray.
+pub(super) fn excerpt(message: &[u8]) -> Vec<String> {
+    let begin = &message[..message.len().min(OCTETS)];
+    let text = first_text(&Message::parse(begin)).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(shown).skip_while(|line| line.is_empty()).take(LINES).collect();
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    lines
+}
+
+fn shown(line: &str) -> String {
+    let line: String = line.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !is_odd(*c)).collect();
+    let line = line.trim_end();
+    match line.char_indices().nth(COLUMNS) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line.to_owned(),
+    }
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_is_shown_and_nothing_that_leads_astray() {
+        let message = "Content-Type: text/plain; charset=utf-8\r\n\r\n\r\nHello\tthere\u{1b}[2J\u{202e}.  \r\n\r\nBye.\r\n\r\n\r\n";
+        assert_eq!(excerpt(message.as_bytes()), ["Hello there[2J.", "", "Bye."]);
+        let long = format!("Subject: x\r\n\r\n{}\r\n{}", "ü".repeat(80), "line\r\n".repeat(100));
+        let shown = excerpt(long.as_bytes());
+        assert_eq!((shown.len(), shown[0].chars().count()), (25, 73));
+        assert_eq!(excerpt(b""), [""; 0]);
+    }
+
+    #[test]
+    fn a_large_message_is_read_in_part() {
+        let large = [b"Subject: x\r\n\r\nhello\r\n".as_slice(), &b"x".repeat(10_000_000)].concat();
+        assert_eq!(excerpt(&large)[0], "hello");
+    }
+}
