@@ -149,11 +149,18 @@ fn ends_in_colon(text: &str) -> bool {
     text.trim_end_matches([' ', '*', '_']).ends_with([':', '：'])
 }
 
-/// A program broke a line here: the next word had no place in it.
+/// A program broke a line here: the next word had no place in it, or the date stands there alone.
 fn goes_on(line: &Line, next: &Line) -> bool {
     let word = next.text.split_whitespace().next().unwrap_or_default();
     let columns = line.text.chars().count() + 1 + word.chars().count();
-    line.depth == 0 && !line.is_blank() && columns > COLUMNS
+    line.depth == 0 && !line.is_blank() && (columns > COLUMNS || is_dated(&line.text) && is_timed(&line.text))
+}
+
+/// There is a time of day.
+fn is_timed(text: &str) -> bool {
+    let digit = |c: Option<char>| c.is_some_and(char::is_numeric);
+    let around = |(before, after): (&str, &str)| digit(before.chars().next_back()) && digit(after.chars().next());
+    text.split_whitespace().any(|word| word.split_once(':').is_some_and(around))
 }
 
 /// There is a year, or a date in figures, outside of addresses.
@@ -183,6 +190,7 @@ mod tests {
             "Am 22.11.26 um 09:30 schrieb Listmill:",
             "Am So., 22. Nov. 2026 um 09:30 Uhr schrieb Listmill <\ndev-request@lists.example.org>:",
             "Le dim. 22 nov. 2026 à 09:30, Listmill <dev-request@lists.example.org> a\nécrit\u{a0}:",
+            "On Sun, 22 Nov 2026 09:30:00 +0100\nListmill <dev-request@lists.example.org> wrote:",
             "2026年11月22日(日) 9:30 Listmill <dev-request@lists.example.org>:",
             "Listmill <dev-request@lists.example.org> 于2026年11月22日周日 09:30写道：",
             "On Sun, 22 Nov 2026 at 09:30, Listmill\n<dev-request+a-token-that-is-long-indeed@lists.example.org>\nwrote:",
