@@ -4,19 +4,15 @@
 //! they wrote, in text or in HTML. [`written`] gives their own lines and nothing of ours, the same for every program; and
 //! where it is not sure, a line is rather lost than taken from what somebody else wrote, for the lines are commands.
 //!
-//! The steps: [`part`] finds the first text and decodes it, [`plain`] or [`html`] makes lines of it, each with the number
-//! of its quote marks, [`quoted`] leaves out what the author did not write. What programs write, in many languages, is data
-//! ([`words`], `data/`).
+//! The steps: `part` finds the first text and decodes it, `plain` or `html` makes lines of it, each with the number of its
+//! quote marks, `quoted` leaves out what the author did not write. What programs write, in many languages, is data
+//! (`words`, and the folder `data`).
 
 mod html;
 mod line;
 mod part;
 mod plain;
 mod quoted;
-#[cfg(test)]
-mod samples;
-#[cfg(test)]
-mod styles;
 mod tags;
 mod words;
 
@@ -42,8 +38,8 @@ const MAX_CHARS: usize = 1000;
 /// What [`written`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
-    /// The lines that the author wrote, in order: decoded, without white space at their ends and control characters other
-    /// than tabs. None at the beginning or end is empty, and no two in a row are. At most 200 of at most 1000 characters.
+    /// The lines that the author wrote, in order: decoded, without white space behind them and control characters other than
+    /// tabs. None at the beginning or end is empty, and no two in a row are. At most 200 of at most 1000 characters.
     pub lines: Vec<String>,
     /// It is an answer: it has In-Reply-To or References (RFC 5322 §3.6.4).
     pub answers: bool,
@@ -106,6 +102,9 @@ fn shortened(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    mod samples;
+    mod styles;
+
     use proptest::prelude::*;
     use proptest::sample::select;
 
