@@ -123,6 +123,8 @@ fn what_is_exported_can_be_imported() {
         "delivery=off",
         "moderation=hold",
         "language=de",
+        "myposts=off",
+        "resumes=2026-12-01",
     ]);
     let csv = site.ok(&["member", "export", DEV]);
     site.ok_with_input(&["member", "import", "two@lists.example.org", "-"], csv.as_bytes());
@@ -133,6 +135,22 @@ fn what_is_exported_can_be_imported() {
     );
     let told = site.fails(65, &["member", "import", DEV, "-"], b"address,delivery\nnew@example.net,sometimes\n");
     assert!(told.contains("-:2:"), "{told}");
+}
+
+#[test]
+fn what_a_member_has_chosen_is_set_shown_and_exported() {
+    let site = Site::new("maildir:copies", "");
+    site.list(DEV, &[], people(3));
+    site.ok(&["member", "set", DEV, "u00002@example.net", "ack=on", "hide=on", "resumes=2026-12-01", "delivery=off"]);
+    site.fails(64, &["member", "set", DEV, "u00001@example.net", "resumes=2026-12-01"], b"");
+    let chosen = site.json(&["member", "show", DEV, "u00002@example.net"]);
+    let preferences = serde_json::json!({ "ack": true, "myposts": true, "duplicates": true, "hide": true });
+    assert_eq!((&chosen["preferences"], &chosen["resumes"]), (&preferences, &"2026-12-01T00:00:00Z".into()));
+    let csv = site.ok(&["member", "export", DEV]);
+    let row = csv.lines().find(|line| line.starts_with("u00002@")).unwrap();
+    assert!(row.contains(",off:owner,default,,ack=on hide=on,2026-12-01T00:00:00Z,"), "{row}");
+    site.ok(&["member", "set", DEV, "u00002@example.net", "ack=off", "hide=off", "delivery=each"]);
+    assert_eq!(site.json(&["member", "show", DEV, "u00002@example.net"])["resumes"], serde_json::Value::Null);
 }
 
 /// The day of the import is when they joined the second list.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use listmill_core::{Address, BanPattern, Delivery, HeldId, ListAddress, Moderation, Role, Roles};
+use listmill_core::{
+    Address, BanPattern, Delivery, HeldId, ListAddress, Moderation, Preferences, Role, Roles, Timestamp,
+};
 use listmill_queue_format::{EntryId, Queue};
 use listmill_runner::logs::LogFormat;
 
@@ -191,12 +193,16 @@ pub(crate) enum Member {
         json: Json,
     },
     /// Change one person's record: `member set LIST ADDRESS delivery=off moderation=hold`
+    ///
+    /// A delivery that is off begins again by itself on the day of `resumes` (UTC). ack: a note when an own post is distributed. myposts: copies of
+    /// own posts. duplicates: a copy although To or Cc names the member. hide: left out when others ask who is on the list.
     Set {
         /// Which list
         list: ListAddress,
         /// Who
         address: Address,
-        /// name=…, roles=member+owner, delivery=each|off, moderation=default|accept|hold|reject|discard, language=…
+        /// name=…, roles=member+owner, delivery=each|off, resumes=2026-12-01, moderation=default|accept|hold|reject|discard, language=…,
+        /// ack|myposts|duplicates|hide=on|off
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = member_setting)]
         set: Vec<MemberSetting>,
     },
@@ -209,6 +215,8 @@ pub(crate) enum Member {
         address: Vec<Address>,
     },
     /// Put many people on a list: one `addr` or `Name <addr>` a line, or CSV with a header line that has `address`
+    ///
+    /// Of CSV the columns address, name, roles, delivery, moderation, language, preferences (as "ack=on hide=on") and resumes are read.
     ///
     /// If a line cannot be read nobody is imported, and each such line is named. Who is on the list already stays as they are, so an
     /// import that was interrupted can be repeated.
@@ -233,6 +241,9 @@ pub(crate) enum MemberSetting {
     Delivery(Delivery),
     Moderation(Moderation),
     Language(Option<String>),
+    /// One of [`listmill_core::Preferences::named`].
+    Preference(&'static str, bool),
+    Resumes(Option<Timestamp>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -282,6 +293,19 @@ pub(crate) enum Held {
         /// Their numbers
         #[arg(required = true)]
         id: Vec<HeldId>,
+    },
+    /// Take rejections and discards of the last 15 minutes back: the posts wait again
+    Undo {
+        /// Which list
+        list: ListAddress,
+        /// Their numbers
+        #[arg(required = true)]
+        id: Vec<HeldId>,
+    },
+    /// Mail the moderators of a list what waits, now; their answer decides
+    Summary {
+        /// Which list
+        list: ListAddress,
     },
 }
 
@@ -426,8 +450,30 @@ fn member_setting(text: &str) -> Result<MemberSetting, String> {
             listmill_core::settings::check(key, value).map_err(|error| error.to_string())?;
             Ok(MemberSetting::Language(Some(value.to_owned())))
         }
-        _ => Err(format!("{key:?} is not known; there are name, roles, delivery, moderation, language")),
+        "resumes" => resumes(value).map(MemberSetting::Resumes),
+        _ => preference(key, value),
     }
+}
+
+fn preference(key: &str, value: &str) -> Result<MemberSetting, String> {
+    let Some((name, _)) = Preferences::default().named().into_iter().find(|(name, _)| *name == key) else {
+        let known = "name, roles, delivery, resumes, moderation, language, ack, myposts, duplicates, hide";
+        return Err(format!("{key:?} is not known; there are {known}"));
+    };
+    match value {
+        "on" => Ok(MemberSetting::Preference(name, true)),
+        "off" => Ok(MemberSetting::Preference(name, false)),
+        _ => Err(format!("{value:?} is neither on nor off")),
+    }
+}
+
+/// A day, from its beginning (UTC), or a moment; empty: none.
+pub(crate) fn resumes(text: &str) -> Result<Option<Timestamp>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let moment = format!("{text}T00:00:00Z").parse().or_else(|_| text.parse());
+    moment.map(Some).map_err(|_| format!("{text:?} is not a day, as 2026-12-01"))
 }
 
 fn settings_help() -> String {

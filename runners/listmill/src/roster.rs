@@ -4,7 +4,9 @@
 
 use std::ops::Range;
 
-use listmill_core::{Address, Delivery, Member, Moderation, Roles};
+use listmill_core::{Address, Delivery, Member, Moderation, Preferences, Roles, Timestamp};
+
+use crate::cli::resumes;
 
 /// A roster file, read and checked, its people sorted by address and each there once.
 pub(crate) struct Roster {
@@ -30,6 +32,8 @@ struct Said {
     delivery: Delivery,
     moderation: Moderation,
     language: Option<String>,
+    preferences: Preferences,
+    resumes: Option<i64>,
 }
 
 /// A line that cannot be read.
@@ -113,8 +117,8 @@ impl Roster {
             let member = Member { name: self.at(&row.name).to_owned(), ..Member::new(address, joined) };
             match row.said.as_deref().cloned() {
                 None => member,
-                Some(Said { roles, delivery, moderation, language }) => {
-                    Member { roles, delivery, moderation, language, ..member }
+                Some(Said { roles, delivery, moderation, language, preferences, resumes }) => {
+                    Member { roles, delivery, moderation, language, preferences, resumes, ..member }
                 }
             }
         })
@@ -124,6 +128,10 @@ impl Roster {
         &self.text[range.start as usize..range.end as usize]
     }
 }
+
+/// The columns of a CSV file that are read.
+pub(crate) const COLUMNS: &[&str] =
+    &["address", "name", "roles", "delivery", "moderation", "language", "preferences", "resumes"];
 
 const ADDRESS_COLUMNS: &[&str] = &["address", "email", "e-mail", "email address", "mail"];
 
@@ -168,6 +176,8 @@ struct Columns {
     delivery: Option<usize>,
     moderation: Option<usize>,
     language: Option<usize>,
+    preferences: Option<usize>,
+    resumes: Option<usize>,
 }
 
 impl Columns {
@@ -182,12 +192,23 @@ impl Columns {
             delivery: place(&["delivery"]),
             moderation: place(&["moderation"]),
             language: place(&["language"]),
+            preferences: place(&["preferences"]),
+            resumes: place(&["resumes"]),
         }
     }
 
     /// The other columns; `joined` is ours, and the day of the import is what counts.
     fn others(&self, head: &csv::StringRecord) -> Vec<String> {
-        let known = [self.address, self.name, self.roles, self.delivery, self.moderation, self.language];
+        let known = [
+            self.address,
+            self.name,
+            self.roles,
+            self.delivery,
+            self.moderation,
+            self.language,
+            self.preferences,
+            self.resumes,
+        ];
         let others = head.iter().enumerate().filter(|(at, name)| !known.contains(&Some(*at)) && *name != "joined");
         others.map(|(_, name)| name.to_owned()).collect()
     }
@@ -202,6 +223,8 @@ impl Columns {
             delivery: said(cell(self.delivery))?,
             moderation: said(cell(self.moderation))?,
             language: Some(cell(self.language)).filter(|language| !language.is_empty()).map(str::to_owned),
+            preferences: said(cell(self.preferences))?,
+            resumes: resumes(cell(self.resumes))?.map(Timestamp::as_second),
         };
         if let Some(language) = &said.language {
             listmill_core::settings::check("language", language).map_err(|error| error.to_string())?;
@@ -259,6 +282,24 @@ mod tests {
         let text = "\u{feff}Name,E-Mail,Joined\n\"Doe, Jane\",jane@example.net,2020\n,bob@example.net,\n";
         let expected = [("", "bob@example.net"), ("Doe, Jane", "jane@example.net")];
         assert_eq!(people(text), expected.map(|(name, address)| (name.to_owned(), address.to_owned())));
+    }
+
+    #[test]
+    fn what_a_member_has_chosen_is_read() {
+        let text = "address,delivery,preferences,resumes\nbob@example.net,off:member,ack=on myposts=off,2026-12-01\n\
+                    jane@example.net,,,\nzoe@example.net,off,,2026-12-01T06:00:00Z\n";
+        let roster = Roster::read(text.as_bytes().to_vec()).unwrap();
+        let members: Vec<_> = roster.members(0).collect();
+        assert_eq!(members[0].preferences.to_string(), "ack=on myposts=off");
+        let day: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+        assert_eq!(members[0].resumes, Some(day.as_second()));
+        assert_eq!((members[1].preferences, members[1].resumes), (Preferences::default(), None));
+        assert_eq!(members[2].resumes, Some(day.as_second() + 6 * 60 * 60));
+        for bad in ["ack", "ack=yes", "noise=on"] {
+            let text = format!("address,preferences\nbob@example.net,{bad}\n");
+            assert!(Roster::read(text.into_bytes()).is_err(), "{bad}");
+        }
+        assert!(Roster::read(b"address,resumes\nbob@example.net,soon\n".to_vec()).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! could only come back to `postmaster@` and go round for ever. Addresses that would lead straight back here are left out, and so
 //! are those of programs and of people in charge on this site: the owners of two lists may be each other.
 
-use listmill_core::{Address, Disposition, List, Role, StoreView, Unavailable, Word, resolve};
+use listmill_core::{Address, Disposition, List, Role, StoreView, Unavailable, Word, leads_back};
 use listmill_mail::edit::Edit;
 use listmill_mail::loops::mark;
 use listmill_mail::message::Message;
@@ -37,7 +37,7 @@ pub(crate) fn in_charge(
     for role in roles {
         let mut people = Vec::new();
         for person in view.staff(&list.address, role)? {
-            if !leads_back(&person.address, list, view)? {
+            if !leads_back(view, &person.address, &list.address)? {
                 people.push(person.address);
             }
         }
@@ -47,7 +47,7 @@ pub(crate) fn in_charge(
     }
     let mut admins = Vec::new();
     for admin in site_admin_addresses(config) {
-        if !leads_back(&admin, list, view)? {
+        if !leads_back(view, &admin, &list.address)? {
             admins.push(admin);
         }
     }
@@ -70,13 +70,6 @@ pub(crate) fn site_admins(entry: &Entry, config: &PendingConfig) -> Disposition 
         return Disposition::Shunt { reason };
     }
     Disposition::Forward { entry: addressed(entry, &admins, ""), reason: "to the site admins".to_owned() }
-}
-
-/// No person stands behind this address: it is one of the same list, so that mail to it would come back here, or an address
-/// with a word (`-owner`, `-request`, `-bounces`) of another, from which it may.
-fn leads_back(person: &Address, list: &List, view: &dyn StoreView) -> Result<bool, Unavailable> {
-    let resolved = resolve(view, person)?;
-    Ok(resolved.is_some_and(|resolved| resolved.word.is_some() || resolved.list.address == list.address))
 }
 
 /// The message with the mark of the address with this word on top; nothing else is changed.

@@ -1,9 +1,10 @@
 //! `listmill member`: the people on a list.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use listmill_core::{Address, ListAddress, Member as Record, Role, Roles, StoreChange};
+use listmill_core::{Address, Delivery, ListAddress, Member as Record, Preferences, Role, Roles, StoreChange};
 use listmill_queue_format::Timestamp;
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::cli::{Json, Member, MemberSetting};
 use crate::failure::{Failure, Outcome};
 use crate::office::Office;
 use crate::output;
-use crate::roster::Roster;
+use crate::roster::{COLUMNS, Roster};
 
 /// People of one commit of an import, and of one page of a listing.
 const BATCH: usize = 10_000;
@@ -119,6 +120,7 @@ fn object(member: &Record) -> serde_json::Value {
         "address": member.address, "name": member.name,
         "roles": member.roles.iter().map(Role::name).collect::<Vec<_>>(),
         "delivery": member.delivery, "moderation": member.moderation, "language": member.language,
+        "preferences": BTreeMap::from(member.preferences.named()), "resumes": resumes(member),
         "joined": Timestamp::from_second(member.joined).ok(),
     })
 }
@@ -129,13 +131,28 @@ fn summary(member: &Record) -> String {
     } else {
         format!("{} <{}>", output::printable(&member.name), member.address)
     };
-    format!("{who}  {}  delivery {}  moderation {}", member.roles, member.delivery, member.moderation)
+    let until = resumes(member).map(|at| format!(" until {at}")).unwrap_or_default();
+    let mut line =
+        format!("{who}  {}  delivery {}{until}  moderation {}", member.roles, member.delivery, member.moderation);
+    if member.preferences != Preferences::default() {
+        line += &format!("  {}", member.preferences);
+    }
+    line
+}
+
+fn resumes(member: &Record) -> Option<Timestamp> {
+    member.resumes.and_then(|at| Timestamp::from_second(at).ok())
 }
 
 fn change(office: &Office, list: &ListAddress, address: &Address, set: Vec<MemberSetting>) -> Outcome {
     office.list(list)?;
     let member = office.store.member(list, address)?;
     let mut member = member.ok_or_else(|| Failure::data(format!("{address} is not on {list}")))?;
+    if set.iter().any(|setting| matches!(setting, MemberSetting::Delivery(_))) {
+        // When the delivery that was off before was to begin again says nothing about this one.
+        member.resumes = None;
+    }
+    let resumes = set.iter().any(|setting| matches!(setting, MemberSetting::Resumes(Some(_))));
     for setting in set {
         match setting {
             MemberSetting::Name(name) => member.name = name,
@@ -146,7 +163,14 @@ fn change(office: &Office, list: &ListAddress, address: &Address, set: Vec<Membe
             MemberSetting::Delivery(delivery) => member.delivery = delivery,
             MemberSetting::Moderation(moderation) => member.moderation = moderation,
             MemberSetting::Language(language) => member.language = language,
+            MemberSetting::Preference(name, on) => {
+                member.preferences.set(name, on);
+            }
+            MemberSetting::Resumes(at) => member.resumes = at.map(Timestamp::as_second),
         }
+    }
+    if resumes && member.delivery == Delivery::Each {
+        return Err(Failure::usage("only a delivery that is off can resume: delivery=off resumes=2026-12-01"));
     }
     told(office, "member set", vec![StoreChange::UpdateMember { list: list.clone(), member }])
 }
@@ -169,9 +193,7 @@ fn import(office: &Office, list: &ListAddress, file: &str) -> Outcome {
     })?;
     if !roster.ignored.is_empty() {
         let columns = roster.ignored.iter().map(|name| output::printable(name)).collect::<Vec<_>>().join(", ");
-        eprintln!(
-            "listmill: columns that are not read: {columns} (address, name, roles, delivery, moderation, language are)"
-        );
+        eprintln!("listmill: columns that are not read: {columns} ({} are)", COLUMNS.join(", "));
     }
     let before = office.store.member_count(list)?;
     store_all(office, list, &roster)?;
@@ -218,10 +240,11 @@ fn staff_to_be_members(office: &Office, list: &ListAddress) -> Outcome<Vec<Recor
 fn export(office: &Office, list: &ListAddress) -> Outcome {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let write = |writer: &mut csv::Writer<Vec<u8>>, cells: &[String]| writer.write_record(cells).map_err(Failure::data);
-    let head = ["address", "name", "roles", "delivery", "moderation", "language", "joined"].map(str::to_owned);
+    let head: Vec<_> = COLUMNS.iter().chain(&["joined"]).map(|name| (*name).to_owned()).collect();
     write(&mut writer, &head)?;
     each(office, list, |member| {
         let joined = Timestamp::from_second(member.joined).map_or_else(|_| String::new(), |at| at.to_string());
+        let resumes = resumes(&member).map(|at| at.to_string()).unwrap_or_default();
         let cells = [
             member.address.to_string(),
             member.name,
@@ -229,6 +252,8 @@ fn export(office: &Office, list: &ListAddress) -> Outcome {
             member.delivery.to_string(),
             member.moderation.to_string(),
             member.language.unwrap_or_default(),
+            member.preferences.to_string(),
+            resumes,
             joined,
         ];
         write(&mut writer, &cells)
