@@ -1,11 +1,9 @@
 //! `listmill held`: decisions about posts that wait for a moderator.
 
-use listmill_core::{Context, HeldId, HeldPost, List, ListAddress, StoreChange, Verdict, Word};
-use listmill_letters::{Letter, Letters, author_of};
-use listmill_mail::message::Message;
-use listmill_queue_format::{Approval, Entry, Queue, Timestamp, decode};
-use listmill_templates::Rejected;
-use serde_json::Map;
+use listmill_command::{Operated, Order};
+use listmill_core::{Context, Disposition, HeldId, HeldPost, List, ListAddress, Verdict};
+use listmill_queue_format::{Entry, Envelope, Timestamp, decode};
+use listmill_runner::fresh_id;
 
 use crate::cli::{Held, Json};
 use crate::failure::{Failure, Outcome};
@@ -17,8 +15,13 @@ pub(crate) fn run(office: &Office, command: Held) -> Outcome {
         Held::Ls { list, json } => ls(office, list, json),
         Held::Show { list, id, message, json } => show(office, &list, id, message, json),
         Held::Accept { list, id } => accept(office, &list, &id),
-        Held::Reject { list, id, reason } => reject(office, &list, &id, &reason),
-        Held::Discard { list, id } => decide(office, &list, &id, Verdict::Discard, &[]),
+        Held::Reject { list, id, reason } => {
+            readable(&reason)?;
+            decide(office, &list, &id, Verdict::Reject, &reason)
+        }
+        Held::Discard { list, id } => decide(office, &list, &id, Verdict::Discard, ""),
+        Held::Undo { list, id } => undo(office, &list, &id),
+        Held::Summary { list } => summary(office, &list),
     }
 }
 
@@ -45,7 +48,8 @@ fn ls(office: &Office, list: Option<ListAddress>, json: Json) -> Outcome {
             post.list.to_string(),
             post.id.to_string(),
             post.author.clone(),
-            post.subject.clone(),
+            // A wish to join or to leave waits among the posts.
+            post.asks.as_ref().map_or_else(|| post.subject.clone(), |asks| format!("asks: {asks}")),
             output::octets(post.size),
             rules(post),
         ]
@@ -68,6 +72,9 @@ fn show(office: &Office, list: &ListAddress, id: HeldId, message: bool, json: Js
     output::line(format!("{list}, held post {id}, since {}, lapses {}", post.since, post.expires))?;
     output::line(format!("author:     {}", output::printable(&post.author)))?;
     output::line(format!("subject:    {}", output::printable(&post.subject)))?;
+    if let Some(asks) = &post.asks {
+        output::line(format!("asks:       {}", output::printable(asks)))?;
+    }
     output::line(format!("message-id: {}", output::printable(&post.message_id)))?;
     output::line(format!("size:       {}", output::octets(post.size)))?;
     post.reasons.iter().try_for_each(|hit| output::line(format!("{}: {}", hit.rule, output::printable(&hit.reason))))
@@ -85,43 +92,7 @@ fn held(office: &Office, list: &ListAddress, id: HeldId) -> Outcome<(HeldPost, E
 
 /// Lets posts through to the list: all of them, or none.
 pub(crate) fn accept(office: &Office, list: &ListAddress, ids: &[HeldId]) -> Outcome {
-    let approval = Approval { by: "operator".to_owned(), at: Timestamp::now(), other: Map::new() };
-    let approved = ids.iter().map(|id| {
-        let mut entry = held(office, list, *id)?.1.derive("held", 0, Queue::Pending);
-        entry.facts.approved = Some(approval.clone());
-        Ok(entry)
-    });
-    decide(office, list, ids, Verdict::Accept, &approved.collect::<Outcome<Vec<_>>>()?)
-}
-
-fn reject(office: &Office, list: &ListAddress, ids: &[HeldId], reason: &str) -> Outcome {
-    readable(reason)?;
-    let record = office.list(list)?;
-    let (mut notices, mut untold) = (Vec::new(), Vec::new());
-    for id in ids {
-        let (_, entry) = held(office, list, *id)?;
-        let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
-        match rejection(&wiring::letters(&office.site), &entry, &record, reason, cx) {
-            Ok(notice) => notices.push(notice),
-            Err(why) => untold.push(format!("the author of post {id} is not told: {why}")),
-        }
-    }
-    decide(office, list, ids, Verdict::Reject, &notices)?;
-    untold.iter().try_for_each(output::line)
-}
-
-fn rejection(letters: &Letters, entry: &Entry, list: &List, reason: &str, cx: Context) -> Result<Entry, String> {
-    let message = Message::parse(&entry.message);
-    let reader = author_of(entry, &message).map_err(|silence| silence.to_string())?;
-    let values = Rejected {
-        list: list.address.as_str(),
-        subject: &message.subject(),
-        reason,
-        owner: &list.address.with_word(Word::Owner, ""),
-    };
-    let language = &list.settings.language;
-    let letter = Letter { answers: Some(&message), ..Letter::from_owners("rejected", list, &reader.address, language) };
-    letters.write(&letter, &values, entry, "held", 1, cx).map_err(|error| error.to_string())
+    decide(office, list, ids, Verdict::Accept, "")
 }
 
 /// The author reads the reason, in a program that control characters may lead.
@@ -135,15 +106,59 @@ fn readable(reason: &str) -> Outcome {
     }
 }
 
-fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], verdict: Verdict, outgoing: &[Entry]) -> Outcome {
+/// Decides about posts: all of them, or none.
+fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], verdict: Verdict, reason: &str) -> Outcome {
+    let ids = each_once(ids);
+    let operated = operate(office, list, Order::Decide { verdict, ids: &ids, reason }, &format!("held {verdict}"))?;
+    output::line(format!("{list}: post {}: {verdict}", numbers(&ids)))?;
+    operated.remarks.iter().try_for_each(output::line)
+}
+
+/// Takes decisions back: all of them, or none.
+fn undo(office: &Office, list: &ListAddress, ids: &[HeldId]) -> Outcome {
+    let ids = each_once(ids);
+    operate(office, list, Order::Undo(&ids), "held undo")?;
+    output::line(format!("{list}: post {}: held again", numbers(&ids)))
+}
+
+fn summary(office: &Office, list: &ListAddress) -> Outcome {
+    let operated = operate(office, list, Order::Summary, "held summary")?;
+    output::line(format!("{list}: {} summaries", operated.summaries))
+}
+
+fn each_once(ids: &[HeldId]) -> Vec<HeldId> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
-    let by = "operator";
-    let gone = |id: &HeldId| StoreChange::Unhold { list: list.clone(), id: *id, verdict, by: by.to_owned() };
-    office.commit_and_send(&format!("held {verdict}"), ids.iter().map(gone).collect(), outgoing)?;
-    let numbers: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    output::line(format!("{list}: post {}: {verdict}", numbers.join(", ")))
+    ids
+}
+
+fn numbers(ids: &[HeldId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Asks the command stage what follows from an order, and carries it out.
+fn operate(office: &Office, list: &ListAddress, order: Order<'_>, why: &str) -> Outcome<Operated> {
+    let record = office.list(list)?;
+    let now = Timestamp::now();
+    let mut entry = Entry::arrived(fresh_id(now), now, Envelope::default(), Vec::new().into());
+    entry.list = Some(list.to_string());
+    let cx = Context { now, seed: entry.id.seed() };
+    let mut operated = wiring::command(&office.site).operate(&entry, &record, order, &*office.store, cx)?;
+    if !operated.refused.is_empty() {
+        return Err(Failure::data(operated.refused.join("; ")));
+    }
+    let (mut changes, mut outgoing) = (Vec::new(), Vec::new());
+    for disposition in std::mem::take(&mut operated.dispositions) {
+        match disposition {
+            Disposition::Change(change) => changes.push(change),
+            Disposition::Forward { entry, .. } | Disposition::Notify { entry, .. } => outgoing.push(entry),
+            Disposition::Shunt { reason } => return Err(Failure::data(reason)),
+            _ => {}
+        }
+    }
+    office.commit_and_send(why, changes, &outgoing)?;
+    Ok(operated)
 }
 
 #[cfg(test)]
