@@ -1,3 +1,5 @@
+//! The store in memory keeps what it promises: what the real ones are held to in `tests/backends`, in short.
+
 use listmill_core::{Allowance, Refusal, StoreChange};
 
 use super::*;
