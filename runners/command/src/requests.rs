@@ -131,17 +131,19 @@ impl Session<'_> {
         let author = std::mem::replace(&mut self.who, Requester::confirmed(request.address.clone(), name));
         let member = self.member.take();
         self.member = self.draft.member(&self.list.address, &request.address)?;
-        let mut last: Option<(&String, Said)> = None;
+        let mut said = Said { told: true, ..self.done("confirmed", &[]) };
         for line in &request.commands {
-            if let Some((command, said)) = last.take() {
-                self.note(command, said);
+            let one = self.carry_out_confirmed(line, &request)?;
+            // Of several lines each is told by itself.
+            match request.kind {
+                RequestKind::Commands => self.note(line, one),
+                _ => said = one,
             }
-            last = Some((line, self.carry_out_confirmed(line, &request)?));
         }
         (self.who, self.member) = (author, member);
         self.has_confirmed |= itself;
         // A letter told whoever has joined or left; the author of this mail may be somebody else.
-        Ok(last.map_or_else(|| self.done("confirmed", &[]), |(_, said)| Said { told: said.told && itself, ..said }))
+        Ok(Said { told: said.told && itself, ..said })
     }
 
     /// Takes a request back.
@@ -154,7 +156,8 @@ impl Session<'_> {
 
 /// It was opened by an owner.
 fn is_invitation(request: &Request) -> bool {
-    request.commands.first().is_some_and(|line| matches!(grammar::command(line), Ok(Ask::Invite(_))))
+    request.kind == RequestKind::Join
+        && request.commands.first().is_some_and(|line| matches!(grammar::command(line), Ok(Ask::Invite(_))))
 }
 
 /// The commands, for a mail that asks whether they are the reader's. Who is in charge sees every word; anybody else no words that
