@@ -214,6 +214,11 @@ impl OnList {
     fn open(&mut self, request: &Request, instead: Option<EntryId>) -> Result<(), Refusal> {
         let key = (request.kind, request.address.clone());
         self.need_request(key.clone(), instead)?;
+        // Two requests under one handle would be one too many.
+        if self.requests.iter().any(|(other, open)| *other != key && open.handle == request.handle) {
+            let (kind, address) = key;
+            return Err(Refusal::RequestChanged { list: self.address(), kind, address });
+        }
         self.requests.insert(key, request.clone());
         Ok(())
     }
