@@ -65,7 +65,7 @@ pub struct Lapsed<'a> {
 /// `invitation`: something happens if the person answers, and nothing if not.
 #[derive(Debug, Clone, Serialize)]
 pub struct Confirm<'a> {
-    /// The posting address.
+    /// The posting address; for `confirm-leave-all` the domain, all of whose lists are left.
     pub list: &'a str,
     /// The one line about the list; may be empty.
     pub description: &'a str,
