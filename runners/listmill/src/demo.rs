@@ -1,7 +1,7 @@
 //! `listmill demo`: the whole story on this machine, with the real program and nothing else.
 //!
 //! A site in a directory of its own, a list, members, a post by LMTP, the queues that it passes, its copies with their return
-//! paths, a nonmember's post that is held and then let through. The relay is a maildir, so no mail leaves.
+//! paths, a nonmember's post that is held, and let through by its moderator's mail. The relay is a maildir, so no mail leaves.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use listmill_core::{Address, ListAddress};
+use listmill_mail::message::Message;
 use listmill_runner::config::Site;
 
-use crate::commands::{explain, held, init, list, member};
+use crate::commands::{explain, init, list, member};
 use crate::failure::{Failure, Outcome};
 use crate::office::Office;
 use crate::output::line;
@@ -32,6 +33,10 @@ host = "demo.example.org"
 [inbound]
 listen = ["lmtp://127.0.0.1:0"]
 
+[auth]
+# The mail server in front, which says in each message whose it is.
+trusted_authserv_ids = ["mx.example.org"]
+
 [outbound]
 # No mail leaves: each copy becomes a file below copies/new.
 relay = "maildir:copies"
@@ -42,6 +47,11 @@ Date: Sun, 22 Nov 2026 09:00:00 +0000\r\nMessage-ID: <first@example.net>\r\n\r\n
 
 const STRANGE: &str = "From: Mallory <mallory@example.com>\r\nTo: dev@lists.example.org\r\nSubject: May I?\r\n\
 Date: Sun, 22 Nov 2026 09:01:00 +0000\r\nMessage-ID: <second@example.com>\r\n\r\nI am not on the list, but I have a question.\r\n";
+
+/// What the moderator answers; the mail server in front has put its authentication result on top.
+const APPROVAL: &str = "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\n\
+From: Olivia <olivia@example.org>\r\nTo: ADDRESS\r\nSubject: Re: May I?\r\nDate: Sun, 22 Nov 2026 09:02:00 +0000\r\n\
+Message-ID: <third@example.org>\r\n\r\napprove\r\n";
 
 pub(crate) fn run(dir: Option<PathBuf>) -> Outcome {
     let dir = dir.unwrap_or_else(|| std::env::temp_dir().join(format!("listmill-demo-{}", std::process::id())));
@@ -80,7 +90,7 @@ fn story(site: &Site, dir: &Path, serving: &Serving) -> Outcome {
     explain::print(&explain::steps(&office, dev.address(), None, POST.as_bytes())?)?;
     line("")?;
     let listen = serving.listen.first().ok_or_else(|| Failure::unavailable("nothing is listening"))?;
-    lmtp(listen, "alice@example.net", &dev, POST)?;
+    lmtp(listen, "alice@example.net", dev.as_str(), POST)?;
 
     line("\n3. Its copies: each recipient has a return path of their own, signed (VERP)\n")?;
     copies(dir, 3)?;
@@ -88,7 +98,7 @@ fn story(site: &Site, dir: &Path, serving: &Serving) -> Outcome {
     line("\n4. A stranger's post is held\n")?;
     explain::print(&explain::steps(&office, dev.address(), None, STRANGE.as_bytes())?)?;
     line("")?;
-    lmtp(listen, "mallory@example.com", &dev, STRANGE)?;
+    lmtp(listen, "mallory@example.com", dev.as_str(), STRANGE)?;
     let post = wait(|| Ok(office.store.held(&dev, None, 1)?.pop()), "the post to be held")?;
     line(format!(
         "   held as number {} on {dev}: {}",
@@ -96,13 +106,41 @@ fn story(site: &Site, dir: &Path, serving: &Serving) -> Outcome {
         post.reasons.first().map_or("", |hit| hit.reason.as_str())
     ))?;
 
-    line("\n5. ... until somebody lets it through (listmill held accept)\n")?;
-    held::accept(&office, &dev, &[post.id])?;
+    line("\n5. ... its moderator gets a letter\n")?;
+    let letter = wait(|| letter(dir, "olivia@example.org"), "the moderator's letter")?;
+    let answer_to = field(&letter, "Reply-To").trim_matches(['<', '>']).to_owned();
+    for name in ["From", "To", "Subject", "Reply-To"] {
+        line(format!("   {name}: {}", field(&letter, name)))?;
+    }
+
+    line("\n6. ... and answers it: approve (or at the command line: listmill held accept)\n")?;
+    lmtp(listen, "olivia@example.org", &answer_to, &APPROVAL.replace("ADDRESS", &answer_to))?;
+    line("")?;
     copies(dir, 6)
 }
 
+/// The first letter to this person.
+fn letter(dir: &Path, to: &str) -> Outcome<Option<String>> {
+    let found = delivered(dir).into_iter().find(|text| field(text, "Delivered-To") == to);
+    Ok(found)
+}
+
+/// A header field of a message, unfolded; empty when it is not there.
+fn field(text: &str, name: &str) -> String {
+    let message = Message::parse(text.as_bytes());
+    message.text(name).unwrap_or_default()
+}
+
+/// Everything that was delivered, the oldest first.
+fn delivered(dir: &Path) -> Vec<String> {
+    let new = dir.join("copies").join("new");
+    let mut files: Vec<_> = fs::read_dir(&new).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort_by_key(|file| fs::metadata(file).and_then(|meta| meta.modified()).ok());
+    files.iter().filter_map(|file| fs::read_to_string(file).ok()).collect()
+}
+
 /// One message by LMTP (RFC 2033), the dialogue shown.
-fn lmtp(listen: &str, sender: &str, list: &ListAddress, message: &str) -> Outcome {
+fn lmtp(listen: &str, sender: &str, recipient: &str, message: &str) -> Outcome {
     let address = listen.trim_start_matches("lmtp://");
     let failed = |error| Failure::io("speak LMTP", &error);
     let stream = TcpStream::connect(address).map_err(failed)?;
@@ -123,7 +161,7 @@ fn lmtp(listen: &str, sender: &str, list: &ListAddress, message: &str) -> Outcom
     let dialogue = [
         "LHLO mx.example.org".to_owned(),
         format!("MAIL FROM:<{sender}>"),
-        format!("RCPT TO:<{list}>"),
+        format!("RCPT TO:<{recipient}>"),
         "DATA".to_owned(),
     ];
     for command in dialogue {
@@ -143,23 +181,16 @@ fn lmtp(listen: &str, sender: &str, list: &ListAddress, message: &str) -> Outcom
     }
 }
 
-/// Waits until there are `count` copies, and shows the last three.
+/// Waits until there are `count` copies of posts, and shows the last three.
 fn copies(dir: &Path, count: usize) -> Outcome {
-    let new = dir.join("copies").join("new");
-    let files = wait(
-        || {
-            let mut files: Vec<_> =
-                fs::read_dir(&new).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-            files.sort_by_key(|file| fs::metadata(file).and_then(|meta| meta.modified()).ok());
-            Ok((files.len() >= count).then_some(files))
-        },
-        &format!("{count} copies"),
-    )?;
-    for file in files.iter().skip(count - 3) {
-        let text = fs::read_to_string(file).map_err(|error| Failure::io(format!("read {}", file.display()), &error))?;
-        let field = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or(name).to_owned();
-        line(format!("   {}", field("Return-Path:")))?;
-        line(format!("     {}   {}", field("Delivered-To:"), field("Subject:")))?;
+    let ready = || {
+        let mut copies = delivered(dir);
+        copies.retain(|text| field(text, "Return-Path").contains("-bounces+"));
+        Ok((copies.len() >= count).then_some(copies))
+    };
+    for copy in wait(ready, &format!("{count} copies"))?.iter().skip(count - 3) {
+        line(format!("   Return-Path: {}", field(copy, "Return-Path")))?;
+        line(format!("     Delivered-To: {}   Subject: {}", field(copy, "Delivered-To"), field(copy, "Subject")))?;
     }
     Ok(())
 }

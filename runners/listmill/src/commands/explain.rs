@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use listmill_core::{Address, Context, Disposition, Stage, StoreView, Unavailable};
+use listmill_core::{Address, Context, Disposition, HELD, Stage, StoreView, Unavailable};
 use listmill_queue_format::{Entry, Envelope, Queue, Timestamp};
 use listmill_runner::fresh_id;
 use serde::Serialize;
@@ -101,7 +101,8 @@ impl Walk<'_> {
                 if !later_page {
                     self.steps.push(step);
                 }
-                waiting.extend(next);
+                // Nothing was held, so there is nothing to tell anybody of.
+                waiting.extend(next.filter(|next| !tells_of_a_hold(next)));
             }
         }
         Ok(())
@@ -124,6 +125,11 @@ impl Walk<'_> {
         let view: &dyn StoreView = &*self.office.store;
         stage.decide(entry, view, cx).map_err(|error: Unavailable| Failure::try_again(error))
     }
+}
+
+/// The entry that follows a hold, for those who decide.
+fn tells_of_a_hold(entry: &Entry) -> bool {
+    entry.facts.subaddress.as_ref().is_some_and(|subaddress| subaddress.word == HELD)
 }
 
 /// A disposition in words, and the entry that goes on.

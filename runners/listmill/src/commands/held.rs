@@ -91,7 +91,7 @@ fn held(office: &Office, list: &ListAddress, id: HeldId) -> Outcome<(HeldPost, E
 }
 
 /// Lets posts through to the list: all of them, or none.
-pub(crate) fn accept(office: &Office, list: &ListAddress, ids: &[HeldId]) -> Outcome {
+fn accept(office: &Office, list: &ListAddress, ids: &[HeldId]) -> Outcome {
     decide(office, list, ids, Verdict::Accept, "")
 }
 
