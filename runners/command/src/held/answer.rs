@@ -3,7 +3,7 @@
 use listmill_core::{HeldId, Unavailable};
 use listmill_mail::message::Message;
 use listmill_mail::reply::written;
-use listmill_mail::token::{Act, SummaryClaim, is_summary_token, summary_claim};
+use listmill_mail::token::{Act, SummaryClaim, decision_held, is_summary_token, summary_claim};
 use listmill_queue_format::{Digest, decode};
 
 use super::decide::before;
@@ -27,7 +27,7 @@ pub(crate) fn answer(s: &mut Session<'_>, token: &str, message: &Message<'_>) ->
         (true, Some(claim)) => to_summary(s, token, claim, &lines),
         (true, None) => to_notice(s, token, &lines),
         // Who is not in charge, or no more: a sign of life, to who asks for something, and nothing to who only answers.
-        (false, _) if decisions(&lines, None).iter().any(is_ask) => {
+        (false, _) if decisions(&lines, decision_held(token)).iter().any(is_ask) => {
             worthless(s, "");
             Ok(())
         }

@@ -35,7 +35,7 @@ pub(crate) enum Came {
         granted: Option<Said>,
     },
     /// It is not: it was decided before.
-    Before(Decision),
+    Before(Box<Decision>),
     /// It is not: a line above has decided it.
     Above,
     /// It is not: nothing is held under this number.
@@ -48,7 +48,7 @@ pub(crate) enum Came {
 pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) -> Result<Came, Unavailable> {
     let post = match find(s, id)? {
         Found::Held(post) => post,
-        Found::Decided(decision) => return Ok(Came::Before(decision)),
+        Found::Decided(decision) => return Ok(Came::Before(Box::new(decision))),
         Found::Above => return Ok(Came::Above),
         Found::Nothing => return Ok(Came::Nothing),
     };
@@ -94,9 +94,6 @@ fn grant(s: &mut Session<'_>, post: &HeldPost, asks: &str) -> Result<Said, Unava
 
 /// The command: `approve 1 3-5`, `reject 2: off topic`, `discard 4`.
 pub(crate) fn decide(s: &mut Session<'_>, verdict: Verdict, ids: &[HeldId], reason: &str) -> Result<Said, Unavailable> {
-    if !s.may_moderate()? {
-        return Ok(s.refused("held-moderators-only", &[]));
-    }
     let by = s.who.address.to_string();
     let mut all = Vec::new();
     for id in ids {

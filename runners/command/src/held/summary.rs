@@ -24,9 +24,6 @@ struct Waiting {
 
 /// The command `held`: the summary is the answer.
 pub(crate) fn list(s: &mut Session<'_>) -> Result<Said, Unavailable> {
-    if !s.may_moderate()? {
-        return Ok(s.refused("held-moderators-only", &[]));
-    }
     let waiting = waiting(s)?;
     if waiting.items.is_empty() {
         return Ok(s.done("held-none", &[]));
