@@ -2,7 +2,7 @@
 //!
 //! A message may have many lines, and each must see what those above it did; the store applies the changes in the same order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use listmill_core::{
     Address, Allowance, Ban, BanPattern, BanScope, HeldId, HeldPost, List, ListAddress, Member, Request, RequestKind,
@@ -18,7 +18,8 @@ pub(crate) struct Draft<'a> {
     held: BTreeMap<(ListAddress, HeldId), Option<HeldPost>>,
     requests: BTreeMap<(ListAddress, RequestKind, Address), Option<Request>>,
     settings: BTreeMap<(ListAddress, String), Option<String>>,
-    unbanned: BTreeSet<(String, String)>,
+    /// Bans that this message made (true) or took away.
+    bans: BTreeMap<(BanScope, BanPattern), bool>,
     spent: Vec<(Address, Trust)>,
 }
 
@@ -32,7 +33,7 @@ impl<'a> Draft<'a> {
             held: BTreeMap::new(),
             requests: BTreeMap::new(),
             settings: BTreeMap::new(),
-            unbanned: BTreeSet::new(),
+            bans: BTreeMap::new(),
             spent: Vec::new(),
         }
     }
@@ -168,21 +169,40 @@ impl<'a> Draft<'a> {
         self.changes.push(StoreChange::Set { list: list.clone(), key: key.to_owned(), value });
     }
 
+    /// Somebody is banned on a list, by the list or the site.
+    pub(crate) fn is_banned(&self, list: &ListAddress, address: &Address) -> Result<bool, Unavailable> {
+        let here = |scope: &BanScope| match scope {
+            BanScope::Site => true,
+            BanScope::List(of) => of == list,
+        };
+        let hits = |((scope, pattern), banned): (&(BanScope, BanPattern), &bool)| {
+            *banned && here(scope) && pattern.hits(address)
+        };
+        if self.bans.iter().any(hits) {
+            return Ok(true);
+        }
+        let before = self.view.banned(list, address)?;
+        Ok(before.is_some_and(|ban| !self.bans.contains_key(&(ban.scope, ban.pattern))))
+    }
+
     /// Bans somebody.
     pub(crate) fn ban(&mut self, ban: Ban) {
-        self.unbanned.remove(&(ban.scope.to_string(), ban.pattern.to_string()));
+        self.bans.insert((ban.scope.clone(), ban.pattern.clone()), true);
         self.changes.push(StoreChange::Ban(ban));
     }
 
     /// Takes a ban away; false when there is none.
     pub(crate) fn unban(&mut self, scope: &BanScope, pattern: &BanPattern) -> Result<bool, Unavailable> {
-        let key = (scope.to_string(), pattern.to_string());
-        let here = self.view.bans(scope)?.iter().any(|ban| ban.pattern == *pattern);
-        if !here || !self.unbanned.insert(key) {
-            return Ok(false);
+        let key = (scope.clone(), pattern.clone());
+        let is_there = match self.bans.get(&key) {
+            Some(banned) => *banned,
+            None => self.view.bans(scope)?.iter().any(|ban| ban.pattern == *pattern),
+        };
+        if is_there {
+            self.bans.insert(key, false);
+            self.changes.push(StoreChange::Unban { scope: scope.clone(), pattern: pattern.clone() });
         }
-        self.changes.push(StoreChange::Unban { scope: scope.clone(), pattern: pattern.clone() });
-        Ok(true)
+        Ok(is_there)
     }
 
     /// Counts a letter, if the day allows it.

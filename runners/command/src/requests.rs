@@ -125,8 +125,9 @@ impl Session<'_> {
     /// Confirms what the token is for, and does it. What follows in the message is its author's, as it was before.
     pub(crate) fn confirm(&mut self, token: &str) -> Result<Said, Unavailable> {
         let Some(request) = self.request_of(token)? else { return Ok(self.refused("token-unknown", &[])) };
-        self.draft.close(&request, &format!("confirmed by a mail of {}", self.who.address));
         let itself = request.address == self.who.address;
+        // The evidence of consent, in the audit log.
+        self.draft.close(&request, &format!("confirmed by a mail of {}", self.who.address));
         let name = if itself { self.who.name.clone() } else { String::new() };
         let author = std::mem::replace(&mut self.who, Requester::confirmed(request.address.clone(), name));
         let member = self.member.take();

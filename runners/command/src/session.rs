@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use listmill_core::settings::Proof;
 use listmill_core::{
-    Address, Context, Disposition, List, ListAddress, Member, Role, SigningKeys, StoreView, Trust, Unavailable, Word,
+    Address, Context, Disposition, List, Member, Role, SigningKeys, StoreView, Trust, Unavailable, Word,
 };
 use listmill_letters::{Letter, language_of};
 use listmill_mail::compose::Room;
@@ -230,11 +230,6 @@ impl<'a> Session<'a> {
     /// The list's address behind a word.
     pub(crate) fn address(&self, word: Word) -> String {
         self.list.address.with_word(word, "")
-    }
-
-    /// Another list, with its settings.
-    pub(crate) fn other_list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable> {
-        self.draft.view.list(list)
     }
 
     /// Keeps what came of a line, for the answer.

@@ -17,4 +17,4 @@ mod words;
 pub(crate) use decision::decision;
 pub(crate) use lines::{Line, lines};
 pub(crate) use nearest::nearest;
-pub(crate) use table::{Audience, COMMANDS, Command, Fault, command, command_of, find};
+pub(crate) use table::{Audience, COMMANDS, Command, Fault, command, find};

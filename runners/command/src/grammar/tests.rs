@@ -2,8 +2,8 @@ use listmill_core::{ListAddress, Verdict};
 use listmill_mail::message::Message;
 use proptest::prelude::*;
 
-use super::table::Fault;
-use super::{COMMANDS, Line, command, command_of, decision, lines, nearest};
+use super::table::{Fault, command_of};
+use super::{COMMANDS, Line, command, decision, lines, nearest};
 use crate::ask::{Ask, Choice, Joining, Whom};
 
 fn list() -> ListAddress {
@@ -187,6 +187,21 @@ fn no_keyword_is_twice_in_the_table() {
     keywords.dedup();
     assert_eq!(keywords.len(), all);
     assert!(keywords.iter().all(|keyword| keyword.bytes().all(|byte| byte.is_ascii_lowercase())));
+}
+
+#[test]
+fn every_command_has_its_words_and_its_row() {
+    const PAGE: &str = include_str!("../../../../specs/runners/command.md");
+    let templates = listmill_templates::Templates::new();
+    for command in COMMANDS {
+        let key = format!("help-{}", command.name);
+        let scope = listmill_templates::Scope { list: None, language: "en" };
+        assert_ne!(templates.phrase(&key, scope, &[]), key);
+        for keyword in std::iter::once(&command.name).chain(command.aliases) {
+            let stands = [format!("`{keyword}`"), format!("`{keyword} ")].iter().any(|form| PAGE.contains(form));
+            assert!(stands, "specs/runners/command.md has no {keyword}");
+        }
+    }
 }
 
 #[test]

@@ -65,5 +65,5 @@ fn obstacle(
     if s.draft.member(list, new)?.is_some() {
         return Ok(Some("new-address-is-there"));
     }
-    Ok(s.draft.view.banned(list, new)?.map(|_| "new-address-may-not"))
+    Ok(s.draft.is_banned(list, new)?.then_some("new-address-may-not"))
 }

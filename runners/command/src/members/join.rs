@@ -58,7 +58,7 @@ pub(crate) fn join_confirmed(s: &mut Session<'_>, joining: &Joining, invited: bo
     if s.has_role(Role::Member)? {
         return Ok(already(s));
     }
-    if s.draft.view.banned(&s.list.address, &s.who.address)?.is_some() {
+    if s.draft.is_banned(&s.list.address, &s.who.address)? {
         return Ok(s.refused("may-not-join", &[("list", s.list.address.as_str())]));
     }
     if moderated && !invited {
@@ -78,7 +78,7 @@ pub(crate) fn join_approved(s: &mut Session<'_>, address: &Address, joining: &Jo
 pub(crate) fn enter(s: &mut Session<'_>, address: &Address, joining: &Joining, trust: Option<Trust>) -> Outcome {
     let list = s.list;
     let known = s.draft.member(&list.address, address)?;
-    if s.draft.view.banned(&list.address, address)?.is_some() {
+    if s.draft.is_banned(&list.address, address)? {
         return Ok(s.refused("may-not-join", &[("list", list.address.as_str())]));
     }
     let member = match known {

@@ -26,7 +26,7 @@ fn obstacle(s: &Session<'_>, address: &Address) -> Result<Option<&'static str>, 
     if member.is_some_and(|member| member.roles.has(Role::Member)) {
         return Ok(Some("is-member"));
     }
-    Ok(s.draft.view.banned(&s.list.address, address)?.map(|_| "is-banned"))
+    Ok(s.draft.is_banned(&s.list.address, address)?.then_some("is-banned"))
 }
 
 /// New members; each is said what became of it, and is welcomed.
