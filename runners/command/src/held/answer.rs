@@ -28,7 +28,7 @@ pub(crate) fn answer(s: &mut Session<'_>, token: &str, message: &Message<'_>) ->
         (true, None) => to_notice(s, token, &lines),
         // Who is not in charge, or no more: a sign of life, to who asks for something, and nothing to who only answers.
         (false, _) if decisions(&lines, decision_held(token)).iter().any(is_ask) => {
-            worthless(s, "");
+            worthless(s, "…");
             Ok(())
         }
         (false, _) => Ok(()),
@@ -37,10 +37,10 @@ pub(crate) fn answer(s: &mut Session<'_>, token: &str, message: &Message<'_>) ->
 
 fn to_notice(s: &mut Session<'_>, token: &str, lines: &[String]) -> Result<(), Unavailable> {
     match good_for(s, Act::Answer, token)? {
-        Good::Nothing => worthless(s, ""),
+        Good::Nothing => worthless(s, "…"),
         Good::Decided(decision) => {
             let said = before(s, &decision);
-            s.note("", said);
+            s.note("…", said);
         }
         Good::Held(id) => {
             s.has_token = true;
@@ -55,7 +55,7 @@ fn to_summary(s: &mut Session<'_>, token: &str, claim: SummaryClaim, lines: &[St
     let age = s.cx.now.duration_since(claim.issued);
     let items = if age.as_hours() < 24 * SUMMARY_DAYS { shown(s, token, claim)? } else { None };
     match items {
-        None => worthless(s, ""),
+        None => worthless(s, "…"),
         Some(items) => {
             s.has_token = true;
             carry_out_all(s, decisions(lines, None), Some(&items))?;
@@ -142,7 +142,7 @@ fn carry_out_all(s: &mut Session<'_>, lines: Vec<Line>, shown: Option<&[HeldId]>
         // Nobody whose word would count has said anything: a forged answer is not answered.
         if s.is_sure_of_who_is_in_charge() {
             let said = s.refused("held-nothing-decided", &[]);
-            s.note("", said);
+            s.note("…", said);
         }
         return Ok(());
     }

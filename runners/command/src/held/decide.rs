@@ -1,5 +1,6 @@
 //! The one function that decides about what is held.
 
+use listmill_core::settings::Notices;
 use listmill_core::{Decision, HeldId, HeldPost, Unavailable, Verdict};
 use listmill_queue_format::{Approval, Entry, Queue};
 use listmill_templates::Status;
@@ -63,7 +64,9 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
         (Verdict::Discard | Verdict::Cancel, ..) => {}
     }
     s.draft.unhold(&s.list.address, id, verdict, by);
-    if !by.is_empty() {
+    // Nobody decided that a post lapses; and of one that its author takes back they hear who have heard of the post.
+    let heard = verdict != Verdict::Cancel || s.list.settings.moderator_notices == Notices::Each;
+    if !by.is_empty() && heard {
         s.deeds.push(Deed::of(verdict.name(), &post, by));
     }
     Ok(Came::Done { untold, granted })

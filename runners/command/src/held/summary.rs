@@ -4,7 +4,7 @@ use listmill_core::{HeldId, HeldPost, Member, Unavailable, Word};
 use listmill_letters::{Letter, language_of};
 use listmill_mail::compose::Room;
 use listmill_mail::token::summary_token;
-use listmill_templates::{Status, Summary, SummaryItem};
+use listmill_templates::{Summary, SummaryItem};
 
 use super::others::readers;
 use super::post::{moment, short};
@@ -33,7 +33,7 @@ pub(crate) fn list(s: &mut Session<'_>) -> Result<Said, Unavailable> {
         None => Member::new(s.who.address.clone(), 0),
     };
     write(s, &to, &waiting)?;
-    Ok(Said { status: Status::Ok, text: String::new(), told: true })
+    Ok(Said { told: true, ..s.done("held-summary-sent", &[]) })
 }
 
 /// The summary for everybody who decides; how many they are. Nobody gets one when nothing waits.
