@@ -7,8 +7,11 @@
 )]
 
 mod administration;
+mod commands;
 mod corpora;
 mod explained;
+mod mail_programs;
+mod moderated;
 mod posts;
 mod refusals;
 mod stopping;

@@ -2,7 +2,9 @@
 
 pub mod corpus;
 pub mod dkim;
+pub mod letters;
 pub mod lmtp;
+pub mod post_office;
 pub mod program;
 pub mod sink;
 pub mod view;

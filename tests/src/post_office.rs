@@ -129,9 +129,9 @@ impl PostOffice {
         self.site.json(&["held", "ls", list]).as_array().unwrap().clone()
     }
 
-    /// The addresses on a list's roster.
+    /// The addresses of a list's members; who is only in charge is not among them.
     pub fn roster(&self, list: &str) -> Vec<String> {
-        let members = self.site.json(&["member", "ls", list]);
+        let members = self.site.json(&["member", "ls", list, "--role", "member"]);
         members.as_array().unwrap().iter().map(|member| member["address"].as_str().unwrap().to_owned()).collect()
     }
 

@@ -51,13 +51,18 @@ pub struct Site {
 impl Site {
     /// A site whose mail leaves through `relay` and that says `more` in its site file.
     pub fn new(relay: &str, more: &str) -> Site {
-        let dir = TempDir::new().unwrap();
+        let site = Site { dir: TempDir::new().unwrap() };
+        site.configure(relay, more);
+        site
+    }
+
+    /// Writes another site file, for the next process that reads it.
+    pub fn configure(&self, relay: &str, more: &str) {
         let text = format!(
             "[site]\ndomains = [\"lists.example.org\"]\nadmins = [\"postmaster@example.org\"]\nhost = \"mill.example.org\"\n\
              [inbound]\nlisten = [\"lmtp://127.0.0.1:0\"]\n[outbound]\nrelay = \"{relay}\"\n{more}"
         );
-        std::fs::write(dir.path().join("listmill.toml"), text).unwrap();
-        Site { dir }
+        std::fs::write(self.dir.path().join("listmill.toml"), text).unwrap();
     }
 
     /// Where it lies.
