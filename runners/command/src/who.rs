@@ -52,7 +52,7 @@ impl Requester {
         Requester { address, name, proof: Proof::Confirmed, disowned: None }
     }
 
-    /// Nobody asks: the clock strikes, an operator decides. The list stands for them.
+    /// Nobody asks: the clock rings, an operator decides. The list stands for them.
     pub(crate) fn nobody(list: &List) -> Self {
         Requester::confirmed(list.address.address().clone(), String::new())
     }

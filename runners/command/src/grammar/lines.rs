@@ -8,6 +8,9 @@ use listmill_mail::reply::written;
 use super::table::{Command, Fault, command_of};
 use crate::ask::Ask;
 
+/// Octets of a subject; what is longer is no command.
+const MAX_SUBJECT: usize = 1000;
+
 /// Lines that are looked at.
 const MAX_LINES: usize = 25;
 
@@ -35,6 +38,7 @@ pub(crate) fn lines(message: &Message<'_>, list: &ListAddress) -> Vec<Line> {
     let written = written(message);
     let subject = message.subject();
     let subject = without_prefixes(&subject);
+    let subject = if subject.len() > MAX_SUBJECT { "" } else { subject };
     let body: Vec<&str> = written.lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
     let mut commands = Reader { list, lines: Vec::new(), asks: 0, faults: 0 };
     let first = command_of(subject, Some(list));

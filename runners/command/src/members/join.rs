@@ -70,6 +70,10 @@ pub(crate) fn join_confirmed(s: &mut Session<'_>, joining: &Joining, invited: bo
 
 /// A moderator has approved that `address` joins.
 pub(crate) fn join_approved(s: &mut Session<'_>, address: &Address, joining: &Joining) -> Outcome {
+    let known = s.draft.member(&s.list.address, address)?;
+    if known.is_some_and(|known| known.roles.has(Role::Member)) {
+        return Ok(s.done("already-member", &[("address", address.as_str()), ("list", s.list.address.as_str())]));
+    }
     Ok(Said { told: false, ..enter(s, address, joining, None)? })
 }
 

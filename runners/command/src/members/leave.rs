@@ -66,6 +66,10 @@ pub(crate) fn leave_confirmed(s: &mut Session<'_>, everywhere: bool) -> Outcome 
 
 /// A moderator has approved that `address` leaves.
 pub(crate) fn leave_approved(s: &mut Session<'_>, address: &Address) -> Outcome {
+    let known = s.draft.member(&s.list.address, address)?;
+    if !known.is_some_and(|known| known.roles.has(Role::Member)) {
+        return Ok(s.refused("not-a-member", &[("address", address.as_str()), ("list", s.list.address.as_str())]));
+    }
     Ok(Said { told: false, ..depart(s, address, None)? })
 }
 
