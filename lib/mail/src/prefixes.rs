@@ -37,6 +37,8 @@ fn behind_prefix(text: &str) -> Option<&str> {
     let end =
         text.find(|c: char| c.is_whitespace() || c.is_ascii_digit() || matches!(c, ':' | '：' | '[' | '(' | '^'))?;
     let (word, rest) = text.split_at(end);
+    // Lotus Notes writes some as abbreviations: `Réf. :`.
+    let word = word.strip_suffix('.').unwrap_or(word);
     if word.len() > MAX_WORD || !WORDS.contains(word.to_lowercase().as_str()) {
         return None;
     }
@@ -108,6 +110,7 @@ mod tests {
     fn prefixes_of_mail_programs() {
         for subject in [
             "join",
+            "Réf. : join",
             " join ",
             "Re: join",
             "RE:join",
