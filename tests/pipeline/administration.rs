@@ -186,7 +186,7 @@ fn every_command_works_beside_a_serving_process() {
 #[test]
 fn held_posts_are_accepted_rejected_and_discarded_by_number() {
     let site = Site::new("maildir:copies", "");
-    site.list(DEV, &[], people(3));
+    site.list(DEV, &["hold_notice=off", "moderator_notices=off"], people(3));
     let running = site.run();
     let mut lmtp = Lmtp::connect(running.lmtp.unwrap());
     for subject in ["one", "two", "three"] {
