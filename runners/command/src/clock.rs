@@ -22,7 +22,7 @@ const PAGE: usize = 500;
 /// Held posts that lapse in one commit.
 const LAPSING: usize = 100;
 
-/// The clock strikes: `tick` every few minutes, `day` once a day. `list` is the one to look at; none: all of them.
+/// The clock has struck: `tick` every few minutes, `day` once a day. `list` is the one to look at; none: all of them.
 pub(crate) fn strike(
     config: &CommandConfig,
     entry: &Entry,
@@ -34,7 +34,7 @@ pub(crate) fn strike(
         ("tick" | "day", None) => round(entry, what, view, cx),
         ("tick", Some(list)) => lapse(config, entry, list, view, cx),
         ("day", Some(list)) => summary(config, entry, list, view, cx),
-        _ => Ok(vec![Disposition::Shunt { reason: format!("the clock strikes {what:?}, which nobody understands") }]),
+        _ => Ok(vec![Disposition::Shunt { reason: format!("the clock says {what:?}, which nobody understands") }]),
     }
 }
 
