@@ -7,9 +7,11 @@
 mod arbitrary;
 mod case;
 mod cases;
+mod commands;
 mod corpus;
 mod expect;
 mod files;
+mod held;
 mod render;
 mod resolve;
 mod site;
