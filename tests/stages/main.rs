@@ -12,6 +12,7 @@ mod corpus;
 mod expect;
 mod files;
 mod held;
+mod held;
 mod render;
 mod resolve;
 mod site;

@@ -1,0 +1,160 @@
+//! What waits for a moderator, where there is more of it than a case can show: crowds, pages and rounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use listmill_core::{CLOCK, Context, Disposition, HELD, ListAddress, StoreView, Timestamp};
+use listmill_mail::message::Message;
+use listmill_mail::token::{SummaryClaim, is_summary_token, summary_claim};
+use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Subaddress};
+use listmill_tests::view::MemoryView;
+
+use crate::site::{Site, written};
+
+const DEV: &str = "dev@lists.example.org";
+
+fn now() -> Timestamp {
+    "2026-11-22T09:00:00Z".parse().unwrap()
+}
+
+fn dev() -> ListAddress {
+    DEV.parse().unwrap()
+}
+
+/// A list on which these posts wait since the morning; those in `late` too long.
+fn list(address: &str, posts: std::ops::RangeInclusive<u32>, late: bool) -> String {
+    let expires = if late { "2026-11-22T08:30:00Z" } else { "2026-12-06T08:00:00Z" };
+    let head = format!(
+        "[[list]]\naddress = \"{address}\"\nmember = [{{ address = \"dave@example.org\", roles = \"moderator\" }}]\n"
+    );
+    let post = |id: u32| {
+        format!(
+            "[[list.held]]\nid = {id}\nauthor = \"p{id}@example.com\"\nsubject = \"Post {id}\"\nsince = \
+             \"2026-11-22T08:00:00Z\"\nexpires = \"{expires}\"\n"
+        )
+    };
+    head + &posts.map(post).collect::<String>()
+}
+
+fn view(text: &str) -> MemoryView {
+    MemoryView::from_toml(text).unwrap()
+}
+
+fn entry(list: Option<&str>, word: &str, detail: &str, message: &str) -> Entry {
+    let envelope = Envelope { sender: "dave@example.org".to_owned(), ..Envelope::default() };
+    let mut entry = Entry::arrived(EntryId::fresh(now(), [3; 10]), now(), envelope, message.as_bytes().into());
+    entry.queue = Queue::Command;
+    entry.list = list.map(str::to_owned);
+    entry.facts.subaddress =
+        Some(Subaddress { word: word.to_owned(), detail: detail.to_owned(), other: Default::default() });
+    entry
+}
+
+/// Decides about an entry, and does to the store what follows.
+fn carry_out(entry: &Entry, view: &mut MemoryView) -> Vec<Disposition> {
+    let decided = Site::default().decide(entry, view, Context { now: now(), seed: 1 });
+    let changes: Vec<_> = decided
+        .iter()
+        .filter_map(|one| match one {
+            Disposition::Change(change) => Some(change.clone()),
+            _ => None,
+        })
+        .collect();
+    view.apply(&changes, now()).unwrap();
+    decided
+}
+
+/// Carries out an entry and all for this queue that follows from it; the letters.
+fn all_that_follows(first: Entry, view: &mut MemoryView) -> (Vec<Entry>, usize) {
+    let (mut waiting, mut letters, mut carried) = (vec![first], Vec::new(), BTreeSet::new());
+    while let Some(entry) = waiting.pop() {
+        assert!(carried.insert(entry.id), "each entry has an identity of its own");
+        for written in carry_out(&entry, view).iter().filter_map(written) {
+            if written.queue == Queue::Command { waiting.push(written.clone()) } else { letters.push(written.clone()) }
+        }
+    }
+    (letters, carried.len())
+}
+
+fn letters_by_reader(letters: &[Entry]) -> BTreeMap<String, usize> {
+    let mut readers = BTreeMap::new();
+    for letter in letters {
+        *readers.entry(letter.recipients[0].address.clone()).or_default() += 1;
+    }
+    readers
+}
+
+#[test]
+fn when_fifty_wait_the_summary_is_enough() {
+    for (waiting, readers) in [(49, vec!["dave@example.org", "p1@example.com"]), (50, vec!["p1@example.com"])] {
+        let mut view = view(&list(DEV, 1..=waiting, false));
+        let held = view.held(&dev(), None, 1).unwrap().remove(0).entry;
+        let (letters, _) = all_that_follows(entry(Some(DEV), HELD, &held.to_string(), ""), &mut view);
+        assert_eq!(letters_by_reader(&letters).keys().collect::<Vec<_>>(), readers, "{waiting}");
+    }
+}
+
+#[test]
+fn a_stroke_comes_to_every_list_and_to_each_once() {
+    let lists: String = (0..120)
+        .map(|number| list(&format!("l{number:03}@lists.example.org"), 1..=u32::from(number % 3 == 0), true))
+        .collect();
+    let mut view = view(&lists);
+    let (letters, carried) = all_that_follows(entry(None, CLOCK, "tick", ""), &mut view);
+    // Three pages of lists, and the 40 lists on which there is something to do.
+    assert_eq!((letters.len(), carried), (3, 3 + 40), "the day allows three letters to one stranger");
+    let held = |view: &MemoryView| {
+        view.lists(None, 500)
+            .unwrap()
+            .iter()
+            .map(|list| view.held(&list.address, None, 9).unwrap().len())
+            .sum::<usize>()
+    };
+    assert_eq!(held(&view), 0);
+    assert_eq!(all_that_follows(entry(None, CLOCK, "tick", ""), &mut view).1, 3, "nothing is left to do");
+}
+
+#[test]
+fn a_great_many_posts_lapse_some_at_a_time() {
+    let mut view = view(&list(DEV, 1..=250, true));
+    let (letters, carried) = all_that_follows(entry(None, CLOCK, "tick", ""), &mut view);
+    assert_eq!(carried, 1 + 3, "a hundred, a hundred, fifty");
+    assert!(view.held(&dev(), None, 1).unwrap().is_empty());
+    assert_eq!(view.decisions(&dev(), None, 500).unwrap().len(), 250);
+    let readers = letters_by_reader(&letters);
+    assert!(readers.len() == 250 && readers.values().all(|count| *count == 1), "each author once");
+}
+
+/// What the summary's answer goes to.
+fn token_of(summary: &Entry) -> (String, SummaryClaim) {
+    let message = Message::parse(&summary.message);
+    let (_, address) = message.addresses("Reply-To").remove(0);
+    let token = address.split_once('+').unwrap().1.split_once('@').unwrap().0.to_owned();
+    let claim = summary_claim(&token).unwrap();
+    (token, claim)
+}
+
+#[test]
+fn a_summary_shows_a_hundred_and_its_answer_decides_about_these() {
+    let mut view = view(&list(DEV, 1..=130, false));
+    let (letters, _) = all_that_follows(entry(None, CLOCK, "day", ""), &mut view);
+    let [summary] = letters.as_slice() else { panic!("one moderator, one summary: {}", letters.len()) };
+    let (token, claim) = token_of(summary);
+    assert_eq!((claim.first, claim.last), (1, 100));
+    let posts = view.held(&dev(), None, 100).unwrap();
+    let items: Vec<_> = posts.iter().map(|post| (post.id, post.sha256.as_str())).collect();
+    let dave = "dave@example.org".parse().unwrap();
+    assert!(is_summary_token(&MemoryView::keys(), &dev(), &dave, claim, &items, &token));
+    let answer = "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\nFrom: dave@example.org\r\n\
+                  Subject: Re: x\r\nIn-Reply-To: <1@lists.example.org>\r\n\r\nd 1-90\r\nd 100 101\r\n";
+    let (letters, _) = all_that_follows(entry(Some(DEV), "request", &token, answer), &mut view);
+    let left: Vec<_> = view.held(&dev(), None, 500).unwrap().iter().map(|post| post.id).collect();
+    assert_eq!(left, (91..=99).chain(101..=130).collect::<Vec<_>>());
+    assert_eq!(letters_by_reader(&letters), BTreeMap::from([("dave@example.org".to_owned(), 1)]));
+    // The rest of it, answered once more with the same summary.
+    let again = entry(Some(DEV), "request", &token, &answer.replace("d 1-90\r\nd 100 101", "d 95 90"));
+    let again = Entry { id: again.id.derive("again", 0), ..again };
+    all_that_follows(again, &mut view);
+    assert!(view.decision(&dev(), 95).unwrap().is_some());
+    let (letters, _) = all_that_follows(entry(None, CLOCK, "day", ""), &mut view);
+    assert_eq!(token_of(&letters[0]).1.last, 130, "the next summary shows the others");
+}
