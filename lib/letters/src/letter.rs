@@ -139,3 +139,11 @@ impl Letters {
 pub fn language_of<'a>(member: Option<&'a Member>, list: &'a List) -> &'a str {
     member.and_then(|member| member.language.as_deref()).unwrap_or(&list.settings.language)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_mark_that_is_written_is_the_mark_that_is_read() {
+        assert_eq!(listmill_templates::MARK, listmill_mail::reply::MARK);
+    }
+}

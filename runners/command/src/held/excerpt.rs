@@ -6,8 +6,9 @@ use listmill_mail::text::first_text;
 /// Lines that are shown.
 const LINES: usize = 25;
 
-/// Characters of a line that are shown.
-const COLUMNS: usize = 72;
+/// Characters of a line that are shown. Few enough that no mail program breaks the line when a moderator quotes it: what stood behind
+/// the break would look like the moderator's own word.
+const COLUMNS: usize = 58;
 
 /// Octets of the message that are looked at: reading takes time in proportion.
 const OCTETS: usize = 128 * 1024;
@@ -24,11 +25,11 @@ pub(super) fn excerpt(message: &[u8]) -> Vec<String> {
 }
 
 fn shown(line: &str) -> String {
-    let line: String = line.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !is_odd(*c)).collect();
-    let line = line.trim_end();
+    let line: String = line.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_odd(*c)).collect();
+    let line = line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(COLUMNS) {
         Some((end, _)) => format!("{}…", line[..end].trim_end()),
-        None => line.to_owned(),
+        None => line,
     }
 }
 
@@ -48,7 +49,7 @@ mod tests {
         assert_eq!(excerpt(message.as_bytes()), ["Hello there[2J.", "", "Bye."]);
         let long = format!("Subject: x\r\n\r\n{}\r\n{}", "ü".repeat(80), "line\r\n".repeat(100));
         let shown = excerpt(long.as_bytes());
-        assert_eq!((shown.len(), shown[0].chars().count()), (25, 73));
+        assert_eq!((shown.len(), shown[0].chars().count()), (25, 59));
         assert_eq!(excerpt(b""), [""; 0]);
     }
 
