@@ -12,7 +12,6 @@ mod corpus;
 mod expect;
 mod files;
 mod held;
-mod held;
 mod render;
 mod resolve;
 mod site;
