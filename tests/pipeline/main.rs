@@ -7,12 +7,15 @@
 )]
 
 mod administration;
+mod alike;
 mod commands;
 mod corpora;
 mod explained;
+mod hostile;
 mod mail_programs;
 mod moderated;
 mod posts;
 mod refusals;
+mod refused;
 mod stopping;
 mod templates;
