@@ -64,6 +64,8 @@ pub(crate) struct Session<'a> {
     pub(crate) has_confirmed: bool,
     /// Texts that were sent to the requester; each is sent once.
     sent: BTreeSet<&'static str>,
+    /// Who would have been written to if the day allowed it.
+    over_budget: Vec<Address>,
 }
 
 impl<'a> Session<'a> {
@@ -96,6 +98,7 @@ impl<'a> Session<'a> {
             ordinal: 0,
             has_confirmed: false,
             sent: BTreeSet::new(),
+            over_budget: Vec::new(),
         })
     }
 
@@ -184,6 +187,7 @@ impl<'a> Session<'a> {
         if let Some(trust) = trust {
             let allowance = self.config.letters.budget.of(trust);
             if !self.draft.spend(letter.to, trust, allowance, cx.now)? {
+                self.over_budget.push(letter.to.clone());
                 return Ok(false);
             }
         }
@@ -242,8 +246,11 @@ impl<'a> Session<'a> {
     pub(crate) fn finish(mut self) -> Result<Vec<Disposition>, Unavailable> {
         tell_others(&mut self)?;
         let mut log = self.results.iter().map(in_log).collect::<Vec<_>>().join("; ");
-        if !self.all_told && !self.results.is_empty() && !self.answer()? {
-            log += &format!("; {} gets no more letters today", self.who.address);
+        if !self.all_told && !self.results.is_empty() {
+            self.answer()?;
+        }
+        for address in &self.over_budget {
+            log += &format!("; {address} gets no more letters today");
         }
         let mut all: Vec<_> = self.draft.into_changes().into_iter().map(Disposition::Change).collect();
         all.extend(self.out);
