@@ -6,7 +6,7 @@
 //! Never: answers automatic mail (RFC 3834), changes anything on the word of a mail that may be forged, or writes to a
 //! stranger beyond the budget.
 //!
-//! A message becomes lines ([`ask`]), each line is carried out in a [`session`], which collects changes and letters, and
+//! A message becomes lines (`ask`), each line is carried out in a `session`, which collects changes and letters, and
 //! whoever asked gets one answer with a result for each line. `specs/runners/command.md` has the commands.
 
 mod ask;

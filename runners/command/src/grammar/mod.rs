@@ -1,7 +1,7 @@
 //! The grammar of commands: lines of subject and body, read.
 //!
-//! The commands are a table ([`table`]), what stands behind a keyword is read by one function each ([`arguments`]). [`lines`] gives
-//! those of a message, [`decision`] reads a line of an answer to a notice or a summary, with its short words.
+//! The commands are a table ([`table`]), what stands behind a keyword is read by one function each ([`arguments`]). [`lines()`] gives
+//! those of a message, [`decision()`] reads a line of an answer to a notice or a summary, with its short words.
 
 mod arguments;
 mod decision;
