@@ -3,11 +3,11 @@
 use listmill_core::{HeldId, Unavailable};
 use listmill_mail::message::Message;
 use listmill_mail::reply::written;
-use listmill_mail::token::{Act, SummaryClaim, decision_held, is_summary_token, summary_claim};
-use listmill_queue_format::{Digest, decode};
+use listmill_mail::token::{Act, SummaryClaim, decision_held, summary_claim};
 
 use super::decide::before;
 use super::post::numbers;
+use super::shown::shown;
 use super::token::{Good, good_for, worthless};
 use crate::ask::{Ask, Whom};
 use crate::grammar::{self, Fault, Line};
@@ -16,9 +16,6 @@ use crate::session::Session;
 
 /// How long a summary can be answered.
 const SUMMARY_DAYS: i64 = 14;
-
-/// Posts that a page has, where a summary is looked at again.
-const PAGE: usize = 500;
 
 /// An answer to a notice or a summary.
 pub(crate) fn answer(s: &mut Session<'_>, token: &str, message: &Message<'_>) -> Result<(), Unavailable> {
@@ -62,60 +59,6 @@ fn to_summary(s: &mut Session<'_>, token: &str, claim: SummaryClaim, lines: &[St
         }
     }
     Ok(())
-}
-
-/// The numbers that the summary showed, when the token is good.
-///
-/// What it showed is what was held then: what still is, and what was decided since. A decision in the very second of the summary may
-/// have come before it or after it, so both are tried.
-fn shown(s: &Session<'_>, token: &str, claim: SummaryClaim) -> Result<Option<Vec<HeldId>>, Unavailable> {
-    let issued = claim.issued.as_second();
-    let (mut items, mut doubtful) = (Vec::new(), Vec::new());
-    let (list, view) = (&s.list.address, s.draft.view);
-    let mut after = claim.first.checked_sub(1);
-    while let Some(page) = page(|| view.held(list, after, PAGE))? {
-        after = page.last().map(|post| post.id);
-        for post in page.into_iter().filter(|post| post.id <= claim.last && post.since.as_second() <= issued) {
-            let Some((_, file)) = view.held_entry(list, post.id)? else { continue };
-            // The bytes as they are now: an answer is about what was shown.
-            let Ok(entry) = decode(&file.0) else { return Ok(None) };
-            items.push((post.id, Digest::of(&entry.message).to_string()));
-        }
-        if after.is_some_and(|last| last >= claim.last) {
-            break;
-        }
-    }
-    let mut after = claim.first.checked_sub(1);
-    while let Some(page) = page(|| view.decisions(list, after, PAGE))? {
-        after = page.last().map(|decision| decision.post.id);
-        for decision in page.into_iter().filter(|one| one.post.id <= claim.last) {
-            let (at, post) = (decision.at.as_second(), decision.post);
-            if at >= issued && post.since.as_second() <= issued {
-                let place = if at == issued { &mut doubtful } else { &mut items };
-                place.push((post.id, post.sha256));
-            }
-        }
-        if after.is_some_and(|last| last >= claim.last) {
-            break;
-        }
-    }
-    let keys = s.keys()?;
-    let good = |items: &[(HeldId, String)]| {
-        let items: Vec<_> = items.iter().map(|(id, sha256)| (*id, sha256.as_str())).collect();
-        is_summary_token(&keys, list, &s.who.address, claim, &items, token)
-    };
-    if !good(&items) {
-        items.append(&mut doubtful);
-        if !good(&items) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(items.into_iter().map(|(id, _)| id).collect()))
-}
-
-/// A page with something on it.
-fn page<T>(read: impl Fn() -> Result<Vec<T>, Unavailable>) -> Result<Option<Vec<T>>, Unavailable> {
-    Ok(Some(read()?).filter(|page| !page.is_empty()))
 }
 
 /// The lines that decide, and those that were meant to. What people write around them is theirs.

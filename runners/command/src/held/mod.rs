@@ -11,6 +11,7 @@ mod later;
 mod operator;
 mod others;
 mod post;
+mod shown;
 mod standing;
 mod summary;
 mod tell;

@@ -11,7 +11,7 @@ use super::post::{moment, short};
 use crate::session::{Said, Session};
 
 /// How many of those who wait are shown; the next summary shows the next ones.
-const SHOWN: usize = 100;
+pub(super) const SHOWN: usize = 100;
 
 /// How many are counted at a time.
 const PAGE: usize = 500;
