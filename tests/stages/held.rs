@@ -158,3 +158,25 @@ fn a_summary_shows_a_hundred_and_its_answer_decides_about_these() {
     let (letters, _) = all_that_follows(entry(None, CLOCK, "day", ""), &mut view);
     assert_eq!(token_of(&letters[0]).1.last, 130, "the next summary shows the others");
 }
+
+#[test]
+fn a_summary_can_be_answered_although_a_post_came_back_since() {
+    let decided = "[[list.decided]]\nid = 2\nauthor = \"p2@example.com\"\nsince = \"2026-11-22T08:00:00Z\"\nverdict = \"discard\"\nby = \
+                   \"dave@example.org\"\nat = \"2026-11-22T08:55:00Z\"\n";
+    let third = "[[list.held]]\nid = 3\nauthor = \"p3@example.com\"\nsince = \"2026-11-22T08:00:00Z\"\n";
+    let mut view = view(&format!("{}{third}{decided}", list(DEV, 1..=1, false)));
+    let (letters, _) = all_that_follows(entry(None, CLOCK, "day", ""), &mut view);
+    let (token, _) = token_of(&letters[0]);
+    let mail = |lines: &str| {
+        format!(
+            "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\nFrom: dave@example.org\r\n\
+             Subject: x\r\nIn-Reply-To: <1@lists.example.org>\r\n\r\n{lines}\r\n"
+        )
+    };
+    all_that_follows(entry(Some(DEV), "request", "", &mail("undo 2")), &mut view);
+    let left = |view: &MemoryView| view.held(&dev(), None, 9).unwrap().iter().map(|post| post.id).collect::<Vec<_>>();
+    assert_eq!(left(&view), [1, 2, 3]);
+    let answer = entry(Some(DEV), "request", &token, &mail("d 1-3"));
+    all_that_follows(Entry { id: answer.id.derive("later", 0), ..answer }, &mut view);
+    assert_eq!(left(&view), [2], "the summary did not show it");
+}
