@@ -114,6 +114,8 @@ fn forty_hostile_subjects_names_and_arguments() {
         hand_in(Mail::new(&who("line"), REQUEST).text(&body).proven());
         // Not even as commands that nobody knows: what is not proven may be forged, and its reader a victim.
         hand_in(Mail::new(&who("stranger"), REQUEST).text(&format!("{BODY}\nhelp {BODY}\nset {BODY}\n")));
+        let lines = format!("reject 1 {BODY}\nconfig description {BODY}\nconfig set description {BODY}\nban {BODY}\n");
+        hand_in(Mail::new(&who("forged"), REQUEST).text(&lines));
         let name =
             |way: &str| format!("{} <{}>", folded.replace(['<', '>', ',', ';', ':', '"', '(', ')'], " "), who(way));
         hand_in(Mail::new(&who("name"), REQUEST).from(&name("name")).subject("join").text(&format!("end\n{BODY}\n")));
@@ -124,8 +126,9 @@ fn forty_hostile_subjects_names_and_arguments() {
     office.rest();
     check(&office);
     // The same through confirmations, decisions with a reason, and the daily summary.
-    let asked: Vec<Letter> =
-        office.all().into_iter().filter(|letter| letter.subject.contains("Please confirm")).collect();
+    // (What was forged is confirmed by nobody; who confirms has proven that the words are theirs, and may read them.)
+    let asks = |letter: &Letter| letter.subject.contains("Please confirm") && !letter.to.starts_with("forged");
+    let asked: Vec<Letter> = office.all().into_iter().filter(asks).collect();
     asked.iter().for_each(|letter| office.write(&letter.bare_answer().text(&format!("{BODY}\n"))));
     office.rest();
     office.write_and_rest(&Mail::new(OLIVIA, REQUEST).subject("held").proven());

@@ -8,6 +8,7 @@
 
 mod administration;
 mod alike;
+mod budget;
 mod commands;
 mod corpora;
 mod explained;
@@ -19,3 +20,4 @@ mod refusals;
 mod refused;
 mod stopping;
 mod templates;
+mod thousand;

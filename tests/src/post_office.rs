@@ -1,8 +1,17 @@
 //! A serving site with its post office: what people write goes in by LMTP, and what they get lies in the sink.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a harness for tests: a failure is the end of the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a harness for tests: the clock, and a failure is the end of the test"
+)]
 
 use std::collections::BTreeMap;
 
+use listmill_core::{Commit, StoreChange, Timestamp};
+use listmill_queue_format::EntryId;
+use listmill_store::Store;
+use listmill_store::control::RemoteStore;
 use serde_json::{Value, json};
 
 use crate::letters::{Letter, Mail, TRUSTED};
@@ -48,6 +57,35 @@ impl PostOffice {
         self.running.as_ref().unwrap()
     }
 
+    /// New lists, all in one step.
+    pub fn lists(&self, lists: impl Iterator<Item = String>, settings: &[(&str, &str)]) {
+        let own: BTreeMap<_, _> =
+            settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let create = |list: String| StoreChange::CreateList { list: list.parse().unwrap(), own: own.clone() };
+        let at = Timestamp::now();
+        let commit = Commit {
+            id: EntryId::fresh(at, *b"many lists"),
+            at,
+            by: "operator".to_owned(),
+            why: "a test".to_owned(),
+            changes: lists.map(create).collect(),
+            outgoing: Vec::new(),
+        };
+        RemoteStore::connect(&self.site.dir().join("data/control.sock")).unwrap().commit(&commit).unwrap();
+    }
+
+    /// Hands messages in on so many connections at the same time, as a mail server does; each must be taken.
+    pub fn write_all(&self, connections: usize, mails: &[Mail]) {
+        std::thread::scope(|scope| {
+            for part in mails.chunks(mails.len().div_ceil(connections).max(1)) {
+                scope.spawn(move || {
+                    let mut lmtp = self.lmtp();
+                    part.iter().for_each(|mail| lmtp.post(&mail.sender, &mail.to, &mail.bytes()));
+                });
+            }
+        });
+    }
+
     /// A session with the program, as the mail server has it.
     pub fn lmtp(&self) -> Lmtp {
         Lmtp::connect(self.running().lmtp.unwrap())
@@ -88,7 +126,10 @@ impl PostOffice {
 
     /// The letters to this person: everything but copies of posts.
     pub fn letters(&self, to: &str) -> Vec<Letter> {
-        self.all().into_iter().filter(|letter| letter.to == to && !letter.is_copy()).collect()
+        // Only theirs are parsed: tests ask again with each message that leaves.
+        let received = self.sink.received();
+        let theirs = received.iter().filter(|received| received.recipients.iter().any(|recipient| recipient == to));
+        theirs.flat_map(Letter::read).filter(|letter| letter.to == to && !letter.is_copy()).collect()
     }
 
     /// The letter to this person whose subject has `part` in it; waits for it. There is exactly one.
