@@ -46,16 +46,18 @@ impl Oldest {
         Oldest { places: BTreeSet::new(), cap, more: false }
     }
 
-    pub(crate) fn insert(&mut self, place: Place) {
+    /// False when it was listed already.
+    pub(crate) fn insert(&mut self, place: Place) -> bool {
         // Behind the last one listed stand others that are not: this one is of their kind.
         if self.more && self.places.last().is_none_or(|last| place > *last) {
-            return;
+            return true;
         }
-        self.places.insert(place);
+        let new = self.places.insert(place);
         if self.places.len() > self.cap {
             self.places.pop_last();
             self.more = true;
         }
+        new
     }
 
     pub(crate) fn remove(&mut self, place: &Place) {
@@ -109,8 +111,9 @@ impl Lineup {
         Lineup { classes: std::array::from_fn(|_| Oldest::new(cap)) }
     }
 
-    pub(crate) fn insert(&mut self, place: Place) {
-        self.class(place).insert(place);
+    /// False when it was listed already.
+    pub(crate) fn insert(&mut self, place: Place) -> bool {
+        self.class(place).insert(place)
     }
 
     pub(crate) fn remove(&mut self, place: &Place) {

@@ -24,6 +24,8 @@ use crate::{office, wiring};
 
 /// Threads of a runner that decides; the one that delivers has as many as it has connections.
 const THREADS: usize = 2;
+/// Of the one that changes the store with nearly every entry: those who commit at the same time share their syncs.
+const COMMITTING_THREADS: usize = 8;
 /// How long a client that is handing in a message may go on after the stop.
 const LAST_MESSAGE: Duration = Duration::from_secs(6);
 
@@ -127,6 +129,7 @@ impl Serving {
         let no_thread = |error| Failure::io("start a thread", &error);
         for queue in queues {
             let (runner, threads) = match wiring::runner(*queue, site) {
+                Some(runner) if *queue == Queue::Command => (runner, COMMITTING_THREADS),
                 Some(runner) => (runner, THREADS),
                 None => {
                     let deliverer = deliverer(site)?;

@@ -20,7 +20,9 @@ impl Spool {
         if chores.deferred {
             let began = Instant::now();
             let mut deferred = Oldest::new(REMEMBERED);
-            let scanned = self.scan(State::Deferred, |place| deferred.insert(place));
+            let scanned = self.scan(State::Deferred, |place| {
+                deferred.insert(place);
+            });
             self.line.scanned_deferred(began, scanned.is_ok().then_some(deferred));
             self.report("read the deferred entries", scanned);
         }

@@ -40,7 +40,7 @@ impl DiskHold {
     pub(super) fn hand_on(self) {
         let (line, place) = (Arc::clone(&self.line), self.place);
         self.finish();
-        line.arrived([place]);
+        line.returned(place);
     }
 }
 
@@ -191,7 +191,7 @@ impl Spool {
         self.line.claimed(place);
         let renamed = self.new.rename(name, &self.cur, name);
         if let Err(errno) = renamed {
-            self.line.finished(&place);
+            self.line.not_claimed(&place);
             return Err(if errno == Errno::NOENT { Refused::Taken } else { failed("claim")(errno) });
         }
         Ok((opened.file, entry))

@@ -1,7 +1,7 @@
 //! What a process remembers of one queue on the disk between two claims. All of it can be read again from the disk.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Condvar, Mutex};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::clock;
@@ -20,6 +20,8 @@ const EMPTY: Duration = Duration::from_millis(20);
 const DUE: Duration = Duration::from_millis(1);
 /// Orphans are looked for so often.
 const ORPHANS: Duration = Duration::from_secs(1);
+/// So many finished places are known, to tell late news of them from news.
+const FINISHED: usize = 64;
 /// `tmp` and the index are swept so often.
 const SWEEP: Duration = Duration::from_secs(3600);
 /// Of its time, a process spends at most one part in so many on scanning one directory for news.
@@ -29,7 +31,11 @@ const SCAN_SHARE: u32 = 50;
 #[derive(Debug)]
 pub(super) struct Line {
     state: Mutex<LineState>,
+    /// Here wait claimers for something to claim: one is woken for each entry, because a crowd that wakes for one entry does nothing
+    /// else.
     changed: Condvar,
+    /// Here wait claimers for another's scan.
+    scanned: Condvar,
 }
 
 #[derive(Debug)]
@@ -40,6 +46,8 @@ struct LineState {
     skipped: Arc<BTreeSet<Place>>,
     /// What this process has claimed.
     held: HashSet<Place>,
+    /// What it was done with lately: the file system tells of an entry late, when it may be gone.
+    finished: VecDeque<Place>,
     /// Successful claims.
     claims: u64,
     /// Grows with everything a waiting claimer might be waiting for.
@@ -105,6 +113,7 @@ impl Line {
                 deferred: Oldest::new(REMEMBERED),
                 skipped: Arc::default(),
                 held: HashSet::new(),
+                finished: VecDeque::with_capacity(FINISHED),
                 claims: 0,
                 news: 0,
                 new_scan: Scan::default(),
@@ -117,27 +126,39 @@ impl Line {
                 chores: false,
             }),
             changed: Condvar::new(),
+            scanned: Condvar::new(),
         }
     }
 
     /// An entry can be claimed.
     pub(super) fn arrived(&self, places: impl IntoIterator<Item = Place>) {
-        self.change(|state| {
-            for place in places {
-                if !state.skipped.contains(&place) && !state.held.contains(&place) {
-                    state.lineup.insert(place);
-                }
-            }
-        });
+        let mut state = lock(&self.state);
+        let mut arrived = 0;
+        for place in places {
+            let old = state.skipped.contains(&place) || state.held.contains(&place) || state.finished.contains(&place);
+            arrived += usize::from(!old && state.lineup.insert(place));
+        }
+        self.wake(state, arrived);
+    }
+
+    /// An entry that this process has claimed can be claimed again.
+    pub(super) fn returned(&self, place: Place) {
+        let mut state = lock(&self.state);
+        state.finished.retain(|finished| *finished != place);
+        state.lineup.insert(place);
+        self.wake(state, 1);
     }
 
     /// An entry waits for a clock.
     pub(super) fn deferred(&self, places: impl IntoIterator<Item = Place>) {
-        self.change(|state| {
-            for place in places {
-                state.deferred.insert(place);
-            }
-        });
+        let mut state = lock(&self.state);
+        let mut first = state.deferred.first();
+        for place in places {
+            state.deferred.insert(place);
+        }
+        // Somebody has to look at the clock again when there is a new first one.
+        first = if first == state.deferred.first() { None } else { state.deferred.first() };
+        self.wake(state, usize::from(first.is_some()));
     }
 
     /// Something is different; look again.
@@ -191,7 +212,7 @@ impl Line {
     pub(super) fn wait_for_scan(&self) {
         let mut state = lock(&self.state);
         while state.new_scan.running {
-            state = wait(&self.changed, state, None);
+            state = wait(&self.scanned, state, None);
         }
     }
 
@@ -208,7 +229,7 @@ impl Line {
             state.skipped = Arc::new(still_skipped);
         }
         drop(state);
-        self.changed.notify_all();
+        self.scanned.notify_all();
     }
 
     /// This file stays where it is. `true` the first time, when somebody should be told.
@@ -223,7 +244,18 @@ impl Line {
         state.held.insert(place);
     }
 
+    /// A claim of this process has ended, and the entry is no longer there.
     pub(super) fn finished(&self, place: &Place) {
+        let mut state = lock(&self.state);
+        state.held.remove(place);
+        if state.finished.len() == FINISHED {
+            state.finished.pop_front();
+        }
+        state.finished.push_back(*place);
+    }
+
+    /// It was no claim after all.
+    pub(super) fn not_claimed(&self, place: &Place) {
         lock(&self.state).held.remove(place);
     }
 
@@ -284,6 +316,15 @@ impl Line {
     /// The deferred entries whose time has come; each is answered once.
     pub(super) fn take_due(&self) -> Vec<Place> {
         lock(&self.state).deferred.take_until(clock::now())
+    }
+
+    /// Wakes so many claimers as there are entries for.
+    fn wake(&self, mut state: MutexGuard<'_, LineState>, entries: usize) {
+        state.news += u64::from(entries > 0);
+        drop(state);
+        for _ in 0..entries.min(REMEMBERED) {
+            self.changed.notify_one();
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut LineState)) {

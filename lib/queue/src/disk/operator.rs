@@ -43,7 +43,7 @@ impl Spool {
                 dir.discard(&why_name(&name));
             }
             self.new.sync()?;
-            self.line.arrived([place]);
+            self.line.returned(place);
             return Ok(true);
         }
         Ok(false)
