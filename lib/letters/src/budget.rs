@@ -25,8 +25,8 @@ impl Budget {
 impl Default for Budget {
     fn default() -> Self {
         Budget {
-            stranger: Allowance { per_address: 3, per_domain: 5_000 },
-            known: Allowance { per_address: 200, per_domain: 50_000 },
+            stranger: Allowance { per_address: 3, per_domain: 20_000 },
+            known: Allowance { per_address: 200, per_domain: 200_000 },
         }
     }
 }

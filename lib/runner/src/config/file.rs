@@ -182,7 +182,7 @@ impl Default for CommandTable {
     fn default() -> Self {
         CommandTable {
             letters_per_address: 3,
-            letters_per_domain: 5_000,
+            letters_per_domain: 20_000,
             clock: "5m".to_owned(),
             summary_at: "06:00".to_owned(),
         }
