@@ -14,6 +14,7 @@ mod store_budget;
 mod store_conformance;
 mod store_decisions;
 mod store_durable;
+mod store_lapsing;
 mod store_lists;
 mod store_posts_and_bans;
 mod store_requests;

@@ -67,6 +67,11 @@ macro_rules! exercise {
                 what_waits_for_a_moderator_may_be_a_wish,
                 many_decisions_go_a_thousand_at_a_time
             );
+            $crate::store_conformance::exercise!(@tests $make; store_lapsing;
+                posts_of_all_lists_lapse_in_the_order_of_their_time,
+                what_is_decided_or_postponed_does_not_lapse,
+                a_great_many_posts_have_lapsed
+            );
             $crate::store_conformance::exercise!(@tests $make; store_requests;
                 one_request_of_a_kind_is_open_for_a_person,
                 a_request_that_is_asked_for_again_keeps_its_token,
@@ -200,6 +205,7 @@ pub(crate) fn hold(list: &ListAddress, subject: &str, bytes: Vec<u8>) -> StoreCh
         expires: now(),
         sha256: "00ff".repeat(16),
         asks: None,
+        away: None,
     };
     StoreChange::Hold { post, file: MessageFile(bytes) }
 }

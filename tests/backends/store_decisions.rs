@@ -1,6 +1,6 @@
 //! What every store does with what became of held posts.
 
-use listmill_core::{Decision, HeldPost, MessageFile, Refusal, StoreChange, StoreView, Verdict};
+use listmill_core::{Away, Decision, HeldPost, MessageFile, Refusal, StoreChange, StoreView, Verdict};
 
 use crate::store_conformance::{
     DAY, HOUR, Make, apply, apply_later, create, decide, dev, fresh_id, hold, later, list, now, plain, refused,
@@ -88,8 +88,10 @@ pub(crate) fn what_has_reached_nobody_can_come_back(make: &Make) {
         assert_eq!((numbers(store), decided(store), store.figures().unwrap().held), (vec![], vec![1, 2], 0));
         assert_eq!(store.held_entry(&dev(), 1), Ok(None));
         assert_eq!(store.decision(&dev(), 1).unwrap().unwrap().verdict, verdicts[0]);
-        apply(store, vec![rehold(1), rehold(2)]);
-        assert_eq!((store.held(&dev(), None, 9).unwrap(), decided(store)), (before.clone(), vec![]));
+        apply_later(store, round + 5, vec![rehold(1), rehold(2)]);
+        let away = Some(Away { from: later(round), until: later(round + 5) });
+        let again: Vec<_> = before.iter().map(|post| HeldPost { away, ..post.clone() }).collect();
+        assert_eq!((store.held(&dev(), None, 9).unwrap(), decided(store)), (again, vec![]));
         assert_eq!(store.figures().unwrap().held, 2);
         assert_eq!(store.held_entry(&dev(), 1).unwrap().unwrap().1, long);
         assert_eq!(store.held_entry(&dev(), 2).unwrap().unwrap().1, short);

@@ -143,6 +143,7 @@ fn numbered(number: u64) -> Commit {
         expires: now(),
         sha256: String::new(),
         asks: None,
+        away: None,
     };
     let (first, last) = names(number);
     let changes =

@@ -206,6 +206,9 @@ impl StoreView for Breaking<Arc<dyn Store>> {
     fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable> {
         self.inner.held_by_entry(list, entry)
     }
+    fn lapsed(&self, at: Timestamp, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        self.inner.lapsed(at, limit)
+    }
     fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
         self.inner.decision(list, id)
     }

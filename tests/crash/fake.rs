@@ -89,6 +89,7 @@ pub(crate) fn hold(entry: &Entry, cx: Context) -> Disposition {
         expires: cx.now,
         sha256: String::new(),
         asks: None,
+        away: None,
     };
     Disposition::Hold { post }
 }

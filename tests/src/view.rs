@@ -17,6 +17,7 @@
 //! reasons = ["nonmember-moderation: eve@example.com is not a member"]
 //! asks = "join"                                        # where this is somebody's wish and no post
 //! message = "eve.eml"                                  # in the case directory; absent: a small post
+//! lost = true                                          # its message file is lost
 //! sha256 = "…"                                         # absent: of the message; else the bytes are not those that were held
 //! sender = "eve@example.com"                           # envelope sender; absent: the author
 //! facts = { }                                          # as in `envelope.toml`; absent: the author
@@ -152,6 +153,14 @@ impl StoreView for MemoryView {
     fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable> {
         let mut held = self.on(list).flat_map(|on| on.held.values());
         Ok(held.find(|(post, _)| post.entry == entry).map(|(post, _)| post.clone()))
+    }
+
+    fn lapsed(&self, at: Timestamp, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        let held = self.lists.values().flat_map(|on| on.held.values()).map(|(post, _)| post);
+        let mut lapsed: Vec<_> = held.filter(|post| post.expires <= at).collect();
+        // Of the same time, by list and number: that is the order in which they are.
+        lapsed.sort_by_key(|post| post.expires);
+        Ok(lapsed.into_iter().take(limit).cloned().collect())
     }
 
     fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {

@@ -84,7 +84,8 @@ pub enum StoreChange {
         /// Who decided: an address, or "operator"; empty where it was the clock.
         by: String,
     },
-    /// A decision is taken back: the post is held again, under its number. Its message file must still be there.
+    /// A decision is taken back: the post is held again, under its number, and says how long it was [away](crate::Away). Its message file must
+    /// still be there.
     Rehold {
         /// Which list.
         list: ListAddress,
@@ -147,6 +148,16 @@ pub enum StoreChange {
 /// The bytes of a message file, base64 where the form is JSON.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MessageFile(pub Vec<u8>);
+
+impl MessageFile {
+    /// What stands for a message file that is missing or cannot be read. No message file is empty.
+    pub const LOST: MessageFile = MessageFile(Vec::new());
+
+    /// The message file is missing or cannot be read, and will be tomorrow.
+    pub fn is_lost(&self) -> bool {
+        *self == MessageFile::LOST
+    }
+}
 
 impl fmt::Debug for MessageFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -44,6 +44,18 @@ pub struct HeldPost {
     /// wishes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<String>,
+    /// When it was last away: decided, until the decision was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
+}
+
+/// A while in which a post was decided and not held: a summary that was issued then has not shown it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Away {
+    /// When it was decided.
+    pub from: Timestamp,
+    /// When it was held again.
+    pub until: Timestamp,
 }
 
 /// What became of a held post.

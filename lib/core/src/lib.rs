@@ -27,7 +27,7 @@ pub use budget::{Allowance, Spent, Trust};
 pub use change::{AuditRecord, Commit, CommitError, Committed, MessageFile, Refusal, StoreChange};
 pub use destination::{CLOCK, Destination, HELD, POSTMASTER, destination};
 pub use disposition::{DeliveryPlan, Disposition, Transaction};
-pub use held::{Decision, HeldId, HeldPost, Verdict};
+pub use held::{Away, Decision, HeldId, HeldPost, Verdict};
 pub use keys::SigningKeys;
 pub use list::{List, ListAddress, ListNameError};
 pub use listmill_queue_format::Timestamp;

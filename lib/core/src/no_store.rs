@@ -59,6 +59,10 @@ impl StoreView for NoStore {
         none()
     }
 
+    fn lapsed(&self, _: Timestamp, _: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        none()
+    }
+
     fn decision(&self, _: &ListAddress, _: HeldId) -> Result<Option<Decision>, Unavailable> {
         none()
     }

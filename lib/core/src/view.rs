@@ -40,11 +40,16 @@ pub trait StoreView {
     /// A page of the held posts, oldest first.
     fn held(&self, list: &ListAddress, after: Option<HeldId>, limit: usize) -> Result<Vec<HeldPost>, Unavailable>;
 
-    /// One held post and its message file.
+    /// One held post and its message file; the file is [lost](MessageFile::is_lost) where the store is in order and only this file is missing
+    /// or cannot be read.
     fn held_entry(&self, list: &ListAddress, id: HeldId) -> Result<Option<(HeldPost, MessageFile)>, Unavailable>;
 
     /// The held post that was this entry; what became of the entry else is not looked at.
     fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable>;
+
+    /// Held posts of all lists that have waited too long at `at`, those first that should have lapsed first; at most `limit`. One whose
+    /// record is damaged is left out.
+    fn lapsed(&self, at: Timestamp, limit: usize) -> Result<Vec<HeldPost>, Unavailable>;
 
     /// What became of a post that was held; known for a month.
     fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable>;

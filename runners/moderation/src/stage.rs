@@ -132,6 +132,7 @@ fn held(post: &Post<'_>, list: &List, reasons: Vec<RuleHit>, now: Timestamp) -> 
         expires: lapses.unwrap_or(Timestamp::MAX),
         sha256: Digest::of(&post.entry.message).to_string(),
         asks: None,
+        away: None,
     }
 }
 

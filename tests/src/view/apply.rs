@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use listmill_core::settings::{self, Cascade};
 use listmill_core::{
-    Address, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Refusal, Request,
+    Address, Away, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Refusal, Request,
     RequestKind, Spent, StoreChange, Timestamp, Verdict,
 };
 use listmill_queue_format::EntryId;
@@ -48,7 +48,7 @@ impl MemoryView {
                 Ok(())
             }
             StoreChange::Unhold { list, id, verdict, by } => self.need(list)?.unhold(*id, *verdict, by, now),
-            StoreChange::Rehold { list, id } => self.need(list)?.rehold(*id),
+            StoreChange::Rehold { list, id } => self.need(list)?.rehold(*id, now),
             StoreChange::Postpone { list, id, until } => self.need(list)?.postpone(*id, *until),
             StoreChange::OpenRequest { request, instead } => self.need(&request.list)?.open(request, *instead),
             StoreChange::CloseRequest { list, kind, address, opened, .. } => {
@@ -195,12 +195,13 @@ impl OnList {
         Ok(())
     }
 
-    fn rehold(&mut self, id: HeldId) -> Result<(), Refusal> {
-        let Some((Decision { post, .. }, Some(file))) = self.decided.get(&id).cloned() else {
+    fn rehold(&mut self, id: HeldId, now: Timestamp) -> Result<(), Refusal> {
+        let Some((Decision { post, at, .. }, Some(file))) = self.decided.get(&id).cloned() else {
             return Err(Refusal::NotDecided { list: self.address(), id });
         };
         self.decided.remove(&id);
-        self.held.insert(id, (post, file));
+        let away = Some(Away { from: at, until: now });
+        self.held.insert(id, (HeldPost { away, ..post }, file));
         Ok(())
     }
 

@@ -81,6 +81,8 @@ struct HeldTable {
     #[serde(default)]
     reasons: Vec<String>,
     asks: Option<String>,
+    #[serde(default)]
+    lost: bool,
     message: Option<String>,
     sha256: Option<String>,
     sender: Option<String>,
@@ -228,9 +230,10 @@ impl HeldTable {
             expires: self.expires.unwrap_or(since + SignedDuration::from_hours(14 * 24)),
             sha256: self.sha256.unwrap_or_else(|| Digest::of(&entry.message).to_string()),
             asks: self.asks,
+            away: None,
         };
         let file = encode(&entry).map_err(|error| error.to_string())?;
-        Ok((post, MessageFile(file)))
+        Ok((post, if self.lost { MessageFile::LOST } else { MessageFile(file) }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The store in memory keeps what it promises: what the real ones are held to in `tests/backends`, in short.
 
-use listmill_core::{Allowance, Refusal, StoreChange};
+use listmill_core::{Allowance, Away, Refusal, StoreChange};
 
 use super::*;
 
@@ -74,11 +74,32 @@ fn a_batch_is_applied_whole_or_not_at_all() {
     view.apply(&[unhold], now()).unwrap();
     assert_eq!((view.held(&dev(), None, 9).unwrap().len(), view.decisions(&dev(), None, 9).unwrap().len()), (0, 2));
     view.apply(&[StoreChange::Rehold { list: dev(), id: 3 }], now()).unwrap();
-    assert_eq!(view.held(&dev(), Some(2), 9).unwrap()[0].id, 3, "under its number");
+    let again = view.held(&dev(), Some(2), 9).unwrap().remove(0);
+    let away = Some(Away { from: now(), until: now() });
+    assert_eq!((again.id, again.away), (3, away), "under its number");
     let later = now() + jiff::SignedDuration::from_hours(2);
     view.apply(&[StoreChange::Tidy], later).unwrap();
     let gone = view.apply(&[StoreChange::Rehold { list: dev(), id: 2 }], later);
     assert_eq!(gone, Err(Refusal::NotDecided { list: dev(), id: 2 }));
+}
+
+#[test]
+fn what_has_waited_too_long_lapses_in_order() {
+    let held = |id: u32, expires: &str| {
+        format!("[[list.held]]\nid = {id}\nauthor = \"a@example.org\"\nexpires = \"2026-11-22T{expires}Z\"\n")
+    };
+    let lists = ["b", "a"].map(|name| {
+        let head = format!("[[list]]\naddress = \"{name}@lists.example.org\"\n");
+        [head, held(1, "08:30:00"), held(2, "08:00:00"), held(3, "09:00:00"), held(4, "09:00:01")].concat()
+    });
+    let view = MemoryView::from_toml(&(lists.concat() + "lost = true\n")).unwrap();
+    let lapsed = |limit| {
+        let lapsed = view.lapsed(now(), limit).unwrap();
+        lapsed.into_iter().map(|post| format!("{}{}", post.list.name(), post.id)).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!((lapsed(9).as_str(), lapsed(3).as_str()), ("a2 b2 a1 b1 a3 b3", "a2 b2 a1"));
+    let lost = |id| view.held_entry(&"a@lists.example.org".parse().unwrap(), id).unwrap().unwrap().1.is_lost();
+    assert_eq!([lost(3), lost(4)], [false, true]);
 }
 
 #[test]
@@ -108,7 +129,7 @@ fn the_budget_of_a_day_is_kept() {
         allowance: Allowance { per_address: 3, per_domain: 9 },
     };
     assert!(view.apply(&[spend.clone(), spend.clone()], now()).is_err(), "the letters of the batch count");
-    view.apply(&[spend.clone()], now()).unwrap();
-    assert!(view.apply(&[spend.clone()], now()).is_err());
+    view.apply(std::slice::from_ref(&spend), now()).unwrap();
+    assert!(view.apply(std::slice::from_ref(&spend), now()).is_err());
     view.apply(&[spend], now() + jiff::SignedDuration::from_hours(24)).unwrap();
 }

@@ -22,6 +22,7 @@ pub(super) fn answer(store: &dyn Store, status: &dyn Fn() -> Value, question: Qu
         Question::Held { list, after, limit } => done(store.held(&list, after, limit)),
         Question::HeldEntry { list, id } => done(store.held_entry(&list, id)),
         Question::HeldByEntry { list, entry } => done(store.held_by_entry(&list, entry)),
+        Question::Lapsed { at, limit } => done(store.lapsed(at, limit)),
         Question::Decision { list, id } => done(store.decision(&list, id)),
         Question::Decisions { list, after, limit } => done(store.decisions(&list, after, limit)),
         Question::Request { list, kind, address } => done(store.request(&list, kind, &address)),

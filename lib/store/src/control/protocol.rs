@@ -30,6 +30,7 @@ pub(super) enum Question<'a> {
     Held { list: Cow<'a, ListAddress>, after: Option<HeldId>, limit: usize },
     HeldEntry { list: Cow<'a, ListAddress>, id: HeldId },
     HeldByEntry { list: Cow<'a, ListAddress>, entry: EntryId },
+    Lapsed { at: Timestamp, limit: usize },
     Decision { list: Cow<'a, ListAddress>, id: HeldId },
     Decisions { list: Cow<'a, ListAddress>, after: Option<HeldId>, limit: usize },
     Request { list: Cow<'a, ListAddress>, kind: RequestKind, address: Cow<'a, Address> },

@@ -160,6 +160,10 @@ impl StoreView for RemoteStore {
         self.view(&Question::HeldByEntry { list: Borrowed(list), entry })
     }
 
+    fn lapsed(&self, at: Timestamp, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        self.view(&Question::Lapsed { at, limit })
+    }
+
     fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
         self.view(&Question::Decision { list: Borrowed(list), id })
     }

@@ -82,14 +82,15 @@ impl Engine {
             sled::Error::Io(source) => OpenError::Files { path: sled_dir.clone(), source },
             error => damaged(error.to_string()),
         })?;
-        let keys = meta::read_or_make(&db, dir, new)?;
+        let files = MessageFiles::new(files_dir.clone());
+        let keys = meta::read_or_make(&db, dir, &files, new)?;
         let data_path = sled_dir.join("db");
         let data = File::open(&data_path).map_err(files_error(&data_path))?;
         make_durable(&data, &sled_dir, dir, &marker).map_err(files_error(dir))?;
         let engine = Engine {
             db,
             data,
-            files: MessageFiles::new(files_dir.clone()),
+            files,
             keys,
             gate: RwLock::default(),
             writer: Mutex::default(),

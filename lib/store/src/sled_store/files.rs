@@ -75,6 +75,19 @@ impl MessageFiles {
         }
     }
 
+    /// The message file of a held post with this record; why it is lost, when it is. It is not where the directory cannot be read: then
+    /// nothing is known of any file.
+    pub(super) fn read_held(&self, record: Option<&[u8]>) -> Result<Result<MessageFile, String>, Unavailable> {
+        let why = match record.map(|record| self.read(record)) {
+            Some(Ok(Some(file))) => return Ok(Ok(file)),
+            Some(Ok(None)) => "it is gone".to_owned(),
+            Some(Err(error)) => error.reason,
+            None => "it is not on record".to_owned(),
+        };
+        fs::read_dir(&self.dir).map_err(|error| cannot("read", &self.dir, &error))?;
+        Ok(Err(why))
+    }
+
     /// This record names a file.
     pub(super) fn is_named(record: &[u8]) -> bool {
         name(record).is_some()

@@ -11,6 +11,11 @@ pub(super) fn by_entry(post: &HeldPost) -> Vec<u8> {
     [post.entry.as_bytes().as_slice(), &maps::number_key(post.id)].concat()
 }
 
+/// A held post in the index by the time at which it lapses.
+pub(super) fn lapse(post: &HeldPost) -> Vec<u8> {
+    timed(post.expires, &post.list, &maps::number_key(post.id))
+}
+
 /// A request among those of its list.
 pub(super) fn request(kind: RequestKind, address: &Address) -> Vec<u8> {
     [kind.name().as_bytes(), &[0], address.key().as_bytes()].concat()

@@ -8,6 +8,7 @@
 //! | `s` staff of a list | address key | roles |
 //! | `h` held posts of a list | number | JSON: `HeldPost` |
 //! | `e` the same by entry | entry id, number | - |
+//! | `v` held posts of all lists | when they lapse, list, number | - |
 //! | `f` message files of held posts, and of those that can come back | number | see [`super::files`] |
 //! | `d` decisions of a list | number | JSON: `Decision` |
 //! | `w` decisions with a message file | when decided, list, number | - |
@@ -22,8 +23,8 @@
 //! | `u` audit log | number | JSON: `AuditRecord` |
 //!
 //! Numbers are big-endian; times are microseconds, days are counted from 1970, and both have their sign turned so that they sort as
-//! numbers. A list or kind in a key ends in a zero octet. `w`, `g` and `x` are there so that [`super::tidy`] finds what has had its
-//! time without looking at what has not.
+//! numbers. A list or kind in a key ends in a zero octet. `v`, `w`, `g` and `x` are there so that what has had its time is found
+//! without a look at what has not; see [`super::tidy`].
 //!
 //! The schema's number and the signing keys are not in a map; see [`super::meta`].
 
@@ -89,6 +90,10 @@ pub(super) fn held_files(list: &ListAddress) -> Map {
 
 pub(super) fn held_by_entry(list: &ListAddress) -> Map {
     scoped_map(b'e', list.as_str())
+}
+
+pub(super) fn times_of_held() -> Map {
+    site_map(b'v')
 }
 
 pub(super) fn decisions(list: &ListAddress) -> Map {

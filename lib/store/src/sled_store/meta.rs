@@ -6,6 +6,7 @@ use listmill_core::{SigningKeys, Unavailable};
 use rand::Rng as _;
 
 use super::disk::{self, Disk, caught};
+use super::files::MessageFiles;
 use super::maps::{from_json, to_json};
 use super::upgrade;
 use crate::OpenError;
@@ -18,7 +19,12 @@ const SIGNING_KEY: &[u8] = b"m\0signing-keys";
 
 /// The signing keys of a store; a new store is given its schema and keys, an older one is brought to this release's schema. `new`: it may
 /// be new.
-pub(super) fn read_or_make(db: &sled::Db, dir: &Path, new: bool) -> Result<SigningKeys, OpenError> {
+pub(super) fn read_or_make(
+    db: &sled::Db,
+    dir: &Path,
+    files: &MessageFiles,
+    new: bool,
+) -> Result<SigningKeys, OpenError> {
     let damaged = |reason: String| OpenError::Damaged { path: dir.to_owned(), reason };
     let read = |key| Disk(db).get(key).map_err(|error| damaged(error.reason));
     let Some(schema) = read(SCHEMA_KEY)? else {
@@ -32,7 +38,7 @@ pub(super) fn read_or_make(db: &sled::Db, dir: &Path, new: bool) -> Result<Signi
         return Err(OpenError::Newer { path: dir.to_owned(), found, known: SCHEMA });
     }
     if found < SCHEMA {
-        upgrade(db).map_err(|error| damaged(error.reason))?;
+        upgrade(db, files).map_err(|error| damaged(error.reason))?;
     }
     let keys = read(SIGNING_KEY)?.ok_or_else(|| damaged("it has no signing keys".to_owned()))?;
     from_json(&keys).map_err(|error| damaged(error.reason))
@@ -50,9 +56,9 @@ fn make(db: &sled::Db) -> Result<SigningKeys, Unavailable> {
 }
 
 /// Brings an older store to this schema, in one batch.
-fn upgrade(db: &sled::Db) -> Result<(), Unavailable> {
+fn upgrade(db: &sled::Db, files: &MessageFiles) -> Result<(), Unavailable> {
     let mut draft = Draft::new(Disk(db));
-    upgrade::to_second(&mut draft)?;
+    upgrade::to_second(&mut draft, files)?;
     draft.put(SCHEMA_KEY.to_vec(), to_json(&SCHEMA));
     write(db, disk::batch(draft.into_changes()))
 }

@@ -3,7 +3,7 @@
 //! The message file of a post that can come back stays where it was, with its number; [`super::tidy`] finds by the time of the decision
 //! that it is no longer needed.
 
-use listmill_core::{Decision, HeldId, HeldPost, ListAddress, Refusal, Timestamp, Verdict};
+use listmill_core::{Away, Decision, HeldId, HeldPost, ListAddress, Refusal, Timestamp, Verdict};
 
 use super::apply::{Application, list_key};
 use super::engine::Fault;
@@ -28,6 +28,7 @@ impl Application<'_, '_> {
         let key = maps::number_key(id);
         maps::held(list).remove(self.draft, &key)?;
         maps::held_by_entry(list).remove(self.draft, &keys::by_entry(&post))?;
+        maps::times_of_held().remove(self.draft, &keys::lapse(&post))?;
         self.count(list, |counters| counters.held = counters.held.saturating_sub(1))?;
         let time = keys::timed(self.at, list, &key);
         if verdict.can_be_undone() {
@@ -51,11 +52,15 @@ impl Application<'_, '_> {
         };
         maps::decisions(list).remove(self.draft, &key)?;
         self.forget_times_of(&decision)?;
-        self.put_held(&decision.post)
+        let away = Some(Away { from: decision.at, until: self.at });
+        self.put_held(&HeldPost { away, ..decision.post })
     }
 
     pub(super) fn postpone(&mut self, list: &ListAddress, id: HeldId, until: Timestamp) -> Result<(), Fault> {
-        let post = HeldPost { expires: until, ..self.need_held(list, id)? };
+        let before = self.need_held(list, id)?;
+        maps::times_of_held().remove(self.draft, &keys::lapse(&before))?;
+        let post = HeldPost { expires: until, ..before };
+        maps::times_of_held().insert(self.draft, &keys::lapse(&post), &[])?;
         put_json(self.draft, &maps::held(list), &maps::number_key(id), &post)?;
         Ok(())
     }
@@ -80,6 +85,7 @@ impl Application<'_, '_> {
         let list = &post.list;
         put_json(self.draft, &maps::held(list), &maps::number_key(post.id), post)?;
         maps::held_by_entry(list).insert(self.draft, &keys::by_entry(post), &[])?;
+        maps::times_of_held().insert(self.draft, &keys::lapse(post), &[])?;
         self.count(list, |counters| counters.held += 1)
     }
 

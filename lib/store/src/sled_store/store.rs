@@ -185,6 +185,10 @@ impl StoreView for SledStore {
         self.view(|engine| engine.held_by_entry(list, entry))
     }
 
+    fn lapsed(&self, at: Timestamp, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        self.view(|engine| engine.lapsed(at, limit))
+    }
+
     fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
         self.view(|engine| engine.decision(list, id))
     }

@@ -65,6 +65,14 @@ impl Application<'_, '_> {
             Ok(())
         })?;
         decisions.iter().try_for_each(|decision| self.forget_times_of(decision))?;
+        let mut lapses = Vec::new();
+        maps::held(list).each(self.draft, |_, value| {
+            lapses.push(keys::lapse(&maps::from_json(value)?));
+            Ok(())
+        })?;
+        for lapse in lapses {
+            maps::times_of_held().remove(self.draft, &lapse)?;
+        }
         let mut times = Vec::new();
         maps::requests(list).each(self.draft, |key, value| {
             let request: Request = maps::from_json(value)?;

@@ -83,18 +83,47 @@ impl Engine {
         id: HeldId,
     ) -> Result<Option<(HeldPost, MessageFile)>, Unavailable> {
         let key = maps::number_key(id);
-        // A file that is gone went with its record, a moment ago: then the second look finds neither.
+        let mut lost = None;
+        // A file that is gone may have gone with its record, a moment ago: then the second look finds neither.
         for _ in 0..2 {
             let found = self.read(|disk| {
                 let post: Option<HeldPost> = get_json(&disk, &maps::held(list), &key)?;
-                Ok(post.zip(maps::held_files(list).get(&disk, &key)?))
+                post.map(|post| Ok((post, maps::held_files(list).get(&disk, &key)?))).transpose()
             })?;
             let Some((post, record)) = found else { return Ok(None) };
-            if let Some(file) = self.files.read(&record)? {
-                return Ok(Some((post, file)));
+            match self.files.read_held(record.as_deref())? {
+                Ok(file) => return Ok(Some((post, file))),
+                Err(why) => lost = Some((post, why)),
             }
         }
-        Err(maps::damaged("held post", &format!("the message file of {list} {id} is gone")))
+        Ok(lost.map(|(post, why)| {
+            tracing::warn!(%list, id, why, "the message file of a held post is lost");
+            (post, MessageFile::LOST)
+        }))
+    }
+
+    pub(super) fn lapsed(&self, at: Timestamp, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
+        self.read(|disk| {
+            let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
+            while found.len() < limit {
+                let most = PAGE.min(limit - found.len());
+                let page = maps::times_of_held().page(&disk, after.as_deref(), most)?;
+                let over: Vec<_> = page.iter().take_while(|(key, _)| keys::is_over(key, 0, at)).collect();
+                for (key, _) in &over {
+                    let (list, number) = keys::untimed(key)?;
+                    match get_json::<HeldPost>(&disk, &maps::held(&list), &number) {
+                        Ok(post) => found.extend(post.filter(|post| post.expires <= at)),
+                        // It must not stop the others.
+                        Err(error) => tracing::warn!(%list, %error, "a held post that has lapsed cannot be read"),
+                    }
+                }
+                if over.len() < most {
+                    break;
+                }
+                after = page.into_iter().next_back().map(|(key, _)| key);
+            }
+            Ok(found)
+        })
     }
 
     pub(super) fn held_by_entry(&self, list: &ListAddress, entry: EntryId) -> Result<Option<HeldPost>, Unavailable> {

@@ -80,5 +80,6 @@ fn post(s: &Session<'_>, entry: &Entry, asks: &str) -> HeldPost {
         expires: s.cx.now.checked_add(s.list.settings.moderation_expiry).unwrap_or(Timestamp::MAX),
         sha256: Digest::of(&entry.message).to_string(),
         asks: Some(asks.to_owned()),
+        away: None,
     }
 }

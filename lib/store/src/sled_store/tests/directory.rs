@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use listmill_core::settings::Cascade;
-use listmill_core::{Commit, CommitError, Committed, MessageFile, Refusal, StoreChange, StoreView};
+use listmill_core::{Commit, CommitError, Committed, MessageFile, Refusal, StoreChange, StoreView, Verdict};
 use tempfile::TempDir;
 
 use super::super::maps;
@@ -117,14 +117,30 @@ fn message_files_that_a_crash_left_are_swept_and_those_in_use_stay() {
 }
 
 #[test]
-fn a_held_post_whose_file_is_gone_says_so() {
+fn a_lost_message_file_is_told_from_a_store_that_cannot_be_read() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    assert_eq!(store.commit(&batch(1, DAY, vec![create(), hold(9000)])), Ok(Committed::Now));
+    let held = vec![create(), hold(9000), hold(9000), hold(9000), hold(10)];
+    assert_eq!(store.commit(&batch(1, DAY, held)), Ok(Committed::Now));
     let files = dir.path().join("store/files");
+    let mut paths: Vec<_> = fs::read_dir(&files).unwrap().map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    fs::remove_file(&paths[0]).unwrap();
+    // A directory cannot be read as a file.
+    fs::remove_file(&paths[1]).unwrap();
+    fs::create_dir(&paths[1]).unwrap();
+    store
+        .with(|engine| engine.write(|draft, _| Ok(maps::held_files(&dev()).remove(draft, &maps::number_key(4))?)))
+        .unwrap();
+    let is_lost = |id| store.held_entry(&dev(), id).map(|found| found.unwrap().1.is_lost());
+    assert_eq!([1, 2, 3, 4].map(is_lost), [true, true, false, true].map(Ok));
+    let decide = |id| StoreChange::Unhold { list: dev(), id, verdict: Verdict::Lapse, by: String::new() };
+    assert_eq!(store.commit(&batch(2, DAY, vec![decide(1), decide(2), decide(4)])), Ok(Committed::Now));
+    assert_eq!(store.held_entry(&dev(), 1), Ok(None));
+
     fs::remove_dir_all(&files).unwrap();
-    let error = store.held_entry(&dev(), 1).unwrap_err().reason;
-    assert!(error.contains("dev@lists.example.org 1 is gone"), "{error}");
+    let error = store.held_entry(&dev(), 3).unwrap_err().reason;
+    assert!(error.contains("files cannot be read"), "{error}");
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use std::fs;
 
 use listmill_core::{
-    Address, Allowance, Ban, BanScope, Committed, Member, Request, RequestKind, Spent, StoreChange, StoreView,
-    Timestamp, Trust, Verdict,
+    Address, Allowance, Ban, BanScope, Committed, HeldPost, Member, MessageFile, Request, RequestKind, Spent,
+    StoreChange, StoreView, Timestamp, Trust, Verdict,
 };
-use listmill_queue_format::EntryId;
+use listmill_queue_format::{Digest, Entry, EntryId, Envelope, encode};
 use tempfile::TempDir;
 
+use super::super::engine::Engine;
+use super::super::maps;
 use super::super::store::SledStore;
 use super::{DAY, batch, create, dev, hold, message_files, open};
 use crate::Store;
@@ -63,7 +65,7 @@ fn everything_survives_reopening_and_nothing_survives_its_list() {
     let allowance = Allowance { per_address: 1, per_domain: 1 };
     let spend = StoreChange::Spend { address: Address::clone(&bob), trust: Trust::Known, allowance };
     assert_eq!(store.commit(&batch(1, DAY, [everything(), vec![spend]].concat())), Ok(Committed::Now));
-    assert_eq!(letters(&store), "abcdefghlmqrstuwxy");
+    assert_eq!(letters(&store), "abcdefghlmqrstuvwxy");
     let seen = |store: &SledStore| {
         let entry = store.held(&dev(), None, 9).unwrap()[0].entry;
         let request = store.request(&dev(), RequestKind::Join, &bob).unwrap().unwrap();
@@ -97,35 +99,73 @@ fn what_is_tidied_leaves_nothing_behind() {
     assert_eq!(store.commit(&batch(1, DAY, everything())), Ok(Committed::Now));
     let tidy = |number, second| store.commit(&batch(number, second, vec![StoreChange::Tidy]));
     assert_eq!(tidy(2, 2 * DAY), Ok(Committed::Now));
-    assert_eq!((letters(&store).as_str(), message_files(&dir)), ("abcdefghlmrsu", 1));
+    assert_eq!((letters(&store).as_str(), message_files(&dir)), ("abcdefghlmrsuv", 1));
     assert_eq!(tidy(3, 31 * DAY), Ok(Committed::Now));
-    assert_eq!((letters(&store).as_str(), message_files(&dir)), ("abcefhlmrsu", 1));
+    assert_eq!((letters(&store).as_str(), message_files(&dir)), ("abcefhlmrsuv", 1));
     assert_eq!(store.audit(None, 9).unwrap().len(), 1);
+}
+
+/// A held post whose message file is one.
+fn hold_entry(message: &[u8]) -> StoreChange {
+    let at = Timestamp::UNIX_EPOCH;
+    let StoreChange::Hold { post, .. } = hold(0) else { panic!("it is a hold") };
+    let entry = Entry::arrived(EntryId::fresh(at, [5; 10]), at, Envelope::default(), message.into());
+    StoreChange::Hold { post, file: MessageFile(encode(&entry).unwrap()) }
+}
+
+/// Makes a store as the first schema had it: without the indexes that are new.
+fn downgrade(dir: &TempDir) {
+    let path = dir.path().join("store");
+    let db = sled::open(path.join("sled")).unwrap();
+    db.insert(b"m\0schema", b"1").unwrap();
+    for key in [b"e", b"v"].into_iter().flat_map(|letter| db.scan_prefix(letter).keys()) {
+        db.remove(key.unwrap()).unwrap();
+    }
+    db.flush().unwrap();
+    drop(db);
+    fs::write(path.join("FORMAT"), "listmill store, sled, schema 1\n").unwrap();
 }
 
 #[test]
 fn a_store_of_the_first_schema_is_opened_and_brought_to_the_second() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
-    assert_eq!(store.commit(&batch(1, DAY, vec![create(), hold(9000), hold(10)])), Ok(Committed::Now));
-    let post = store.held(&dev(), None, 1).unwrap().remove(0);
+    let long = b"Subject: long\r\n\r\n".repeat(500);
+    let held = vec![create(), hold_entry(b"Subject: short\r\n\r\n"), hold_entry(&long), hold_entry(&long), hold(10)];
+    assert_eq!(store.commit(&batch(1, DAY, held)), Ok(Committed::Now));
+    let before = store.held(&dev(), None, 9).unwrap();
     drop(store);
-    let path = dir.path().join("store");
-    let db = sled::open(path.join("sled")).unwrap();
-    db.insert(b"m\0schema", b"1").unwrap();
-    for key in db.scan_prefix(b"e").keys() {
-        db.remove(key.unwrap()).unwrap();
-    }
-    db.flush().unwrap();
-    drop(db);
-    fs::write(path.join("FORMAT"), "listmill store, sled, schema 1\n").unwrap();
+    downgrade(&dir);
+    let files = fs::read_dir(dir.path().join("store/files")).unwrap().map(|file| file.unwrap().path());
+    fs::remove_file(files.max().unwrap()).unwrap();
 
     let store = open(&dir);
-    assert_eq!(store.held_by_entry(&dev(), post.entry), Ok(Some(post)));
-    assert_eq!(store.held(&dev(), None, 9).unwrap().len(), 2);
+    let digests = [Digest::of(b"Subject: short\r\n\r\n").to_string(), Digest::of(&long).to_string()];
+    // A message file that is lost, and one that is none.
+    let digests = digests.into_iter().chain([String::new(), String::new()]);
+    let after: Vec<_> = before.into_iter().zip(digests).map(|(post, sha256)| HeldPost { sha256, ..post }).collect();
+    assert_eq!(store.held(&dev(), None, 9).unwrap(), after);
+    assert_eq!(store.held_by_entry(&dev(), after[0].entry), Ok(Some(after[0].clone())));
+    assert_eq!(store.lapsed(Timestamp::UNIX_EPOCH, 9), Ok(after));
+    let path = dir.path().join("store");
     assert_eq!(fs::read_to_string(path.join("FORMAT")).unwrap(), "listmill store, sled, schema 2\n");
     assert_eq!(store.commit(&batch(2, DAY, vec![decide(1, Verdict::Accept)])), Ok(Committed::Now));
     drop(store);
     let schema = sled::open(path.join("sled")).unwrap().get(b"m\0schema").unwrap();
     assert_eq!(schema.as_deref(), Some(b"2".as_slice()));
+}
+
+#[test]
+fn a_damaged_record_does_not_keep_others_from_lapsing() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let held = (0..300).map(|_| hold(10));
+    assert_eq!(store.commit(&batch(1, DAY, std::iter::once(create()).chain(held).collect())), Ok(Committed::Now));
+    let spoil = |engine: &Engine| {
+        engine.write(|draft, _| Ok(maps::held(&dev()).insert(draft, &maps::number_key(2), b"no JSON")?))
+    };
+    assert!(store.with(spoil).unwrap());
+    let ids =
+        |limit| store.lapsed(Timestamp::UNIX_EPOCH, limit).unwrap().iter().map(|post| post.id).collect::<Vec<_>>();
+    assert_eq!((ids(3), ids(1000).len()), (vec![1, 3, 4], 299));
 }

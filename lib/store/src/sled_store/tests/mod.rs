@@ -50,6 +50,7 @@ pub(super) fn hold(bytes: usize) -> StoreChange {
         expires: at,
         sha256: String::new(),
         asks: None,
+        away: None,
     };
     StoreChange::Hold { post, file: MessageFile(vec![7; bytes]) }
 }
