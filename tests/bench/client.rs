@@ -90,6 +90,24 @@ pub(crate) fn hand_in(address: SocketAddr, posts: usize, size: usize, connection
     })
 }
 
+/// Hands in mails, each with its sender and its one recipient; returns when the last one has its 250.
+pub(crate) fn hand_in_mails(
+    address: SocketAddr,
+    mails: &[(String, String, Vec<u8>)],
+    connections: usize,
+) -> Result<(), Failure> {
+    on_each(connections.min(mails.len()), |first| {
+        let mut lmtp = Connection::open(address, "LHLO")?;
+        for (sender, recipient, message) in mails.iter().skip(first).step_by(connections) {
+            lmtp.to.write_all(format!("MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n").as_bytes())?;
+            ["250", "250", "354"].iter().try_for_each(|code| lmtp.expect(code))?;
+            lmtp.to.write_all(&[message.as_slice(), b".\r\n"].concat())?;
+            lmtp.expect("250")?;
+        }
+        lmtp.ask("QUIT\r\n", "221")
+    })
+}
+
 /// Sends `copies` copies of one post in lock step: one command, one reply.
 pub(crate) fn lock_step(address: SocketAddr, copies: usize, size: usize, connections: usize) -> Result<(), Failure> {
     let mut message = post(0, size);

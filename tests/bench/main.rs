@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod commands;
 mod options;
 mod program;
 mod scenario;
@@ -67,6 +68,10 @@ fn run(options: &Options) -> Result<(), Failure> {
         for members in &options.imports {
             println!("{}", scenario::import(options, *members)?);
         }
+        println!();
+    }
+    if options.wants("commands") {
+        println!("{}", commands::table(options)?);
     }
     Ok(())
 }

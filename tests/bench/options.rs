@@ -15,7 +15,8 @@ tests/bench/run [OPTION…]
   --post-up-to N    after an import, one post to all, up to this many members  [100000]
   --size N          octets of a post's body                                    [4096]
   --connections N   LMTP connections in, SMTP connections out                  [10]
-  --only LIST       some of a,b,import                                         [a,b,import]
+  --commands N      people who join by mail and confirm by mail                [1000]
+  --only LIST       some of a,b,import,commands                                [all]
   --dir DIR         where the sites are made; it must lie on the disk that is to be measured [the system's temporary directory]
   --program FILE    the executable to drive; tests/bench/run gives it";
 
@@ -30,6 +31,7 @@ pub(crate) struct Options {
     pub(crate) post_up_to: usize,
     pub(crate) size: usize,
     pub(crate) connections: usize,
+    pub(crate) commands: usize,
     only: Vec<String>,
 }
 
@@ -46,7 +48,8 @@ impl Options {
             post_up_to: 100_000,
             size: 4_096,
             connections: 10,
-            only: ["a", "b", "import"].map(str::to_owned).to_vec(),
+            commands: 1_000,
+            only: ["a", "b", "import", "commands"].map(str::to_owned).to_vec(),
         };
         while let Some(name) = arguments.next() {
             if name == "--help" || name == "-h" {
@@ -72,6 +75,7 @@ impl Options {
             "--post-up-to" => self.post_up_to = number()?,
             "--size" => self.size = number()?,
             "--connections" => self.connections = number()?.max(1),
+            "--commands" => self.commands = number()?.max(1),
             "--import" => self.imports = list().iter().map(|one| one.parse()).collect::<Result<_, _>>()?,
             "--only" => self.only = list(),
             "--dir" => self.dir = PathBuf::from(value),

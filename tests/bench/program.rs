@@ -66,6 +66,13 @@ impl Site {
         Ok(())
     }
 
+    /// How many members the list has.
+    pub(crate) fn members(&self) -> Result<usize, Failure> {
+        let shown: Value = serde_json::from_str(&self.ask(&["list", "show", LIST, "--json"])?)?;
+        let members = shown["members"].as_u64().and_then(|members| usize::try_from(members).ok());
+        members.ok_or_else(|| "list show --json does not say how many members there are".into())
+    }
+
     /// Imports members 0 to `members`; says how long it took, and the peak memory of the command in KiB.
     pub(crate) fn import(&self, members: usize) -> Result<(Duration, u64), Failure> {
         let path = self.dir.path().join("members.txt");

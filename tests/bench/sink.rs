@@ -29,6 +29,8 @@ pub(crate) struct Tally {
     pub(crate) copies: usize,
     /// Copies that had arrived before.
     pub(crate) doubled: usize,
+    /// Letters, which are of no post: the recipient, and where an answer goes.
+    pub(crate) letters: Vec<(String, String)>,
     /// What no scenario has asked for.
     pub(crate) strange: Vec<String>,
     /// Distinct return paths.
@@ -38,7 +40,16 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn note(&mut self, post: Option<usize>, return_path: &str, recipients: &[String]) {
+    fn note(&mut self, kind: Kind, return_path: &str, recipients: &[String]) {
+        let post = match kind {
+            Kind::Post(number) => Some(number),
+            Kind::Other => None,
+            Kind::Letter(reply_to) => {
+                self.letters.extend(recipients.iter().map(|recipient| (recipient.clone(), reply_to.clone())));
+                self.last = Some(Instant::now());
+                return;
+            }
+        };
         for recipient in recipients {
             let number =
                 recipient.strip_prefix("member").and_then(|rest| rest.split_once('@')?.0.parse::<usize>().ok());
@@ -80,6 +91,16 @@ impl Tally {
     }
 }
 
+/// What a message is.
+enum Kind {
+    /// A copy of this post.
+    Post(usize),
+    /// A letter of the list's own, and its Reply-To; empty without one.
+    Letter(String),
+    /// Neither.
+    Other,
+}
+
 /// The sink, listening.
 pub(crate) struct Sink {
     /// Where.
@@ -116,12 +137,21 @@ impl Sink {
 
     /// Waits until `copies` distinct copies are there. False when none has come for `patience`.
     pub(crate) fn wait_for(&self, copies: usize, patience: Duration) -> bool {
+        self.wait(copies, patience, |tally| tally.copies)
+    }
+
+    /// The same for letters.
+    pub(crate) fn wait_for_letters(&self, letters: usize, patience: Duration) -> bool {
+        self.wait(letters, patience, |tally| tally.letters.len())
+    }
+
+    fn wait(&self, wanted: usize, patience: Duration, count: impl Fn(&Tally) -> usize) -> bool {
         let mut tally = self.tally();
-        while tally.copies < copies {
-            let before = tally.copies;
+        while count(&tally) < wanted {
+            let before = count(&tally);
             let waited = self.shared.grew.wait_timeout(tally, patience).unwrap_or_else(PoisonError::into_inner);
             tally = waited.0;
-            if waited.1.timed_out() && tally.copies == before {
+            if waited.1.timed_out() && count(&tally) == before {
                 return false;
             }
         }
@@ -163,8 +193,8 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
                 replies.extend_from_slice(b"354 go on\r\n");
                 to.write_all(&replies)?;
                 replies.clear();
-                let post = read_message(&mut from, &mut line)?;
-                shared.tally.lock().unwrap_or_else(PoisonError::into_inner).note(post, &return_path, &recipients);
+                let kind = read_message(&mut from, &mut line)?;
+                shared.tally.lock().unwrap_or_else(PoisonError::into_inner).note(kind, &return_path, &recipients);
                 shared.grew.notify_all();
                 b"250 2.0.0 ok\r\n"
             }
@@ -185,19 +215,23 @@ fn path(line: &[u8]) -> String {
         .unwrap_or_default()
 }
 
-/// Reads a message to its final dot, and says which post it is.
-fn read_message(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Option<usize>> {
-    let mut post = None;
+/// Reads a message to its final dot, and says what it is.
+fn read_message(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Kind> {
+    let (mut post, mut letter, mut reply_to) = (None, false, String::new());
     loop {
         line.clear();
         if from.read_until(b'\n', line)? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         if line == b".\r\n" {
-            return Ok(post);
+            return Ok(post.map_or(if letter { Kind::Letter(reply_to) } else { Kind::Other }, Kind::Post));
         }
         if post.is_none() && line.starts_with(POST_FIELD.as_bytes()) {
             post = String::from_utf8_lossy(&line[POST_FIELD.len()..]).trim().parse().ok();
+        }
+        letter |= line.starts_with(b"Auto-Submitted: auto-");
+        if reply_to.is_empty() && line.starts_with(b"Reply-To: ") {
+            reply_to = path(line);
         }
     }
 }
