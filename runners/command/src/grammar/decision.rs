@@ -8,16 +8,20 @@ use super::table::{Arguments, Fault, command, find};
 use super::words;
 use crate::ask::{Ask, Whom};
 
-/// Reads one line of an answer. `about` is the one post that a notice is about: there the number need not be written, and
-/// another one cannot be.
+/// Reads one line of an answer. `about` is the one post that a notice is about: there the number need not be written behind a whole
+/// word, and another one cannot be. A single letter always needs a number: people sign with one.
+///
+/// A bullet in front is not passed over: the examples in our own letters have one, and must decide nothing when they are quoted.
 ///
 /// # Errors
 /// It is no decision.
 pub(crate) fn decision(line: &str, about: Option<HeldId>) -> Result<Ask, Fault> {
     let line = line.trim();
-    let line = ["* ", "- ", "• "].iter().find_map(|bullet| line.strip_prefix(bullet)).unwrap_or(line);
     let (keyword, text) = words::first(line).ok_or(Fault::Unknown)?;
     let keyword = words::clean(keyword).to_ascii_lowercase();
+    if keyword.len() == 1 && numbers(text).is_some_and(|found| found.ids.is_empty()) {
+        return Err(Fault::Unknown);
+    }
     let keyword = match keyword.as_str() {
         "a" => "approve",
         "r" => "reject",

@@ -229,7 +229,8 @@ fn decisions_with_short_words() {
     for (line, expected) in [
         ("a 1 3-5", Some("approve 1 3-5")),
         ("A 1,2.", Some("approve 1-2")),
-        ("* r 2 off topic", Some("reject 2: off topic")),
+        ("r 2 off topic", Some("reject 2: off topic")),
+        ("* r 2 off topic", None),
         ("d 4", Some("discard 4")),
         ("ban 4", Some("ban 4")),
         ("defer 6", Some("defer 6")),
@@ -260,6 +261,10 @@ fn decisions_with_short_words() {
         ("ban bob@example.net", None),
         ("trust", Some("trust 5")),
         ("I approve", None),
+        ("A", None),
+        ("D.", None),
+        ("R u sure we should?", None),
+        ("* discard           nobody is told", None),
     ] {
         assert_eq!(said(line, Some(5)).as_deref(), expected, "{line}");
     }
