@@ -12,7 +12,9 @@
 //! * `SRS1=HASH=forwarder.example.com==HASH=DAY=example.net=bob@second.example.com`
 //!
 //! Only the host that wrote a mark can tell whether it is genuine. So what is inside is a claim, as every envelope sender
-//! is: enough to find whom a ban or a notice is about, never a proof of who writes.
+//! is. [`person`] looks through all of it: enough to find whom a ban is about, never a proof of who writes, and no way to
+//! reach that person, for many hosts give `SRS0+…` to whoever has the mailbox `SRS0`. [`unmarked`] is for who writes to
+//! such an address: it takes off one mark of the host of the mailbox itself.
 
 use std::borrow::Cow;
 
@@ -38,6 +40,34 @@ pub fn person(envelope_sender: &str) -> Cow<'_, str> {
         }
     }
     person
+}
+
+/// The mailbox behind one BATV mark, at the same host: what `prvs=KDDDSSSSSS=`, `btv1==TAG==` and `msprvs1=TAG=` mark.
+///
+/// None when it is not marked so. One mark and no more is taken off, and no SRS, which names another host. Strict where
+/// [`person`] is generous: the tag of `prvs` is as the draft says (the number of a key, three digits of a day, six
+/// of a hash), and no tag has a character that hosts part subaddresses with, but for `-` and `_` in that of `msprvs1`,
+/// which is base64.
+pub fn unmarked(sender: &str) -> Option<String> {
+    let (local, domain) = sender.rsplit_once('@').filter(|_| sender.len() <= MAX_OCTETS)?;
+    let (good, core): (bool, &str) = if let Some(rest) = strip(local, "prvs=") {
+        let (tag, core) = rest.split_once('=')?;
+        let (digits, hash) = tag.split_at_checked(4).filter(|_| tag.len() == 10)?;
+        let hash = hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (hash && digits.bytes().all(|byte| byte.is_ascii_digit()), core)
+    } else if let Some(rest) = strip(local, "btv1==") {
+        let (tag, core) = rest.split_once("==")?;
+        (is_tag(tag, |byte| byte.is_ascii_hexdigit()), core)
+    } else {
+        let (tag, core) = strip(local, "msprvs1=")?.split_once('=')?;
+        (is_tag(tag, |byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), core)
+    };
+    let address = format!("{core}@{domain}");
+    (good && address.parse::<Address>().is_ok()).then_some(address)
+}
+
+fn is_tag(tag: &str, is_good: impl Fn(u8) -> bool) -> bool {
+    (1..=32).contains(&tag.len()) && tag.bytes().all(is_good)
 }
 
 /// What one layer wraps.
@@ -197,6 +227,55 @@ mod tests {
             format!("{}bob@example.net", "prvs=1234567890=".repeat(6)),
             "four layers and no more"
         );
+    }
+
+    #[test]
+    fn one_mark_is_taken_off() {
+        for (written, expected) in [
+            ("prvs=1234abcdef=bob@example.net", "bob@example.net"),
+            ("PRVS=1234ABCDEF=Bob@Example.net", "Bob@Example.net"),
+            ("prvs=1234abcdef=bob=x@example.net", "bob=x@example.net"),
+            ("btv1==07892dfa58d==bob@example.net", "bob@example.net"),
+            ("msprvs1=17595Nqx2hQ_v=bounces-258181-1@example.net", "bounces-258181-1@example.net"),
+            // One layer only.
+            ("prvs=1234abcdef=prvs=1234abcdef=bob@example.net", "prvs=1234abcdef=bob@example.net"),
+            ("prvs=1234abcdef=SRS0=H=T=example.org=bob@example.net", "SRS0=H=T=example.org=bob@example.net"),
+        ] {
+            assert_eq!(unmarked(written).as_deref(), Some(expected), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_marked_by_its_own_host_has_no_mark_to_take_off() {
+        let long = format!("btv1=={}==bob@example.net", "0".repeat(2000));
+        for written in [
+            "",
+            "bob",
+            "bob@example.net",
+            "SRS0+xx=yy=example.net=bob@example.net",
+            "SRS0=HHH=TT=example.net=bob@example.net",
+            "SRS1=H=a.example.com==H=TT=example.net=bob@example.net",
+            "prvs=bob/12345678@example.net",
+            "prvs=123456789=bob@example.net",
+            "prvs=12345abcdef=bob@example.net",
+            "prvs=a234abcdef=bob@example.net",
+            "prvs=1234abcdeg=bob@example.net",
+            "prvs=1234abcdef=@example.net",
+            "prvs=1234abcdef=bob@",
+            "prvs=\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}=bob@example.net",
+            "prvs+1234abcdef=bob@example.net",
+            "prvs=123+abcdef=bob@example.net",
+            "\"prvs=1234abcdef=bob\"@example.net",
+            "bob+prvs=1234abcdef=x@example.net",
+            "btv1====bob@example.net",
+            "btv1==x+y==bob@example.net",
+            "btv1=0789=bob@example.net",
+            "msprvs1==bob@example.net",
+            "msprvs1=a+b=bob@example.net",
+            &long,
+        ] {
+            assert_eq!(unmarked(written), None, "{written}");
+        }
     }
 
     proptest! {
