@@ -6,7 +6,7 @@ use listmill_core::{Address, Trust};
 use listmill_mail::aligned::{aligned, disowned};
 use listmill_mail::automatic::automatic;
 use listmill_mail::message::Message;
-use listmill_mail::sender::person;
+use listmill_mail::sender::{person, unmarked};
 use listmill_queue_format::Entry;
 
 /// An author who may be told.
@@ -65,9 +65,15 @@ pub fn author_of(entry: &Entry, message: &Message<'_>) -> Result<Reader, Silence
     }
     let known = aligned(&entry.facts.authentication, &address).is_ok();
     let trust = if known { Trust::Known } else { Trust::Stranger };
-    let own = sender.parse().is_ok_and(|sender: Address| sender.domain() == address.domain());
-    let recipient = if own { sender.clone() } else { address.to_string() };
+    let recipient = recipient_of(&address, sender).map_or_else(|| address.to_string(), str::to_owned);
     Ok(Reader { address, recipient, trust })
+}
+
+/// The envelope sender, where it is the address itself with the one mark of a host that takes no answer without it (BATV). Never
+/// another form: what a forwarder may have rewritten, somebody may have made up to be written to.
+pub fn recipient_of<'a>(address: &Address, sender: &'a str) -> Option<&'a str> {
+    let plain: Address = unmarked(sender)?.parse().ok()?;
+    (plain == *address).then_some(sender)
 }
 
 #[cfg(test)]

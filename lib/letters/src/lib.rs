@@ -8,6 +8,6 @@ mod author;
 mod budget;
 mod letter;
 
-pub use author::{Reader, Silence, author_of};
+pub use author::{Reader, Silence, author_of, recipient_of};
 pub use budget::Budget;
 pub use letter::{Letter, Letters, language_of};
