@@ -205,9 +205,9 @@ impl<'a> Draft<'a> {
         Ok(is_there)
     }
 
-    /// Counts a letter, if the day allows it.
-    pub(crate) fn spend(
-        &mut self,
+    /// The day allows one more letter.
+    pub(crate) fn allows(
+        &self,
         address: &Address,
         trust: Trust,
         allowance: Allowance,
@@ -221,7 +221,18 @@ impl<'a> Draft<'a> {
             address: before.address + here(&|to| to == address),
             domain: before.domain + here(&|to| to.domain() == address.domain()),
         };
-        if !allowance.allows(spent, 1) {
+        Ok(allowance.allows(spent, 1))
+    }
+
+    /// Counts a letter, if the day allows it.
+    pub(crate) fn spend(
+        &mut self,
+        address: &Address,
+        trust: Trust,
+        allowance: Allowance,
+        at: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        if !self.allows(address, trust, allowance, at)? {
             return Ok(false);
         }
         self.spent.push((address.clone(), trust));

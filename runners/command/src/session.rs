@@ -6,10 +6,9 @@ use listmill_core::settings::Proof;
 use listmill_core::{
     Address, Context, Disposition, List, Member, Role, SigningKeys, StoreView, Trust, Unavailable, Word,
 };
-use listmill_letters::{Letter, language_of};
+use listmill_letters::{Letter, language_of, recipient_of};
 use listmill_mail::compose::Room;
 use listmill_mail::message::Message;
-use listmill_mail::sender::person;
 use listmill_queue_format::Entry;
 use listmill_templates::{Letter as Values, ResultLine, Results, Scope, Status};
 
@@ -175,6 +174,12 @@ impl<'a> Session<'a> {
         if moderators.is_empty() { self.draft.view.staff(&self.list.address, Role::Owner) } else { Ok(moderators) }
     }
 
+    /// What is done on the word of a mail that may be forged is done only if its person hears of it today.
+    pub(crate) fn would_hear(&self, address: &Address, trust: Option<Trust>) -> Result<bool, Unavailable> {
+        let allowance = self.config.letters.budget.of(Trust::Stranger);
+        Ok(trust != Some(Trust::Stranger) || self.draft.allows(address, Trust::Stranger, allowance, self.cx.now)?)
+    }
+
     /// Writes a letter; false when the day's budget for its reader is spent. Without `trust` it is not counted: for those in
     /// charge of the list, and for who has just confirmed that they want it.
     pub(crate) fn write<V: Values>(
@@ -192,21 +197,13 @@ impl<'a> Session<'a> {
             }
         }
         let reason = format!("{} to {}", letter.text, letter.to);
-        let letter = &Letter { recipient: letter.recipient.or(self.marked(letter)), ..*letter };
+        let marked = letter.answers.and_then(|_| recipient_of(letter.to, &self.entry.envelope.sender));
+        let letter = &Letter { recipient: letter.recipient.or(marked), ..*letter };
         match self.config.letters.write(letter, values, self.entry, STAGE, self.next_ordinal(), cx) {
             Ok(entry) => self.out.push(Disposition::Notify { entry, reason }),
             Err(error) => self.out.push(Disposition::Shunt { reason: format!("{reason} cannot be written: {error}") }),
         }
         Ok(true)
-    }
-
-    /// The envelope sender, where it is the reader's own address with the marks of their host (BATV), which takes no answer without
-    /// them. Never an address at another host: a token would go to whoever wrote that host down.
-    fn marked(&self, letter: &Letter<'_>) -> Option<&'a str> {
-        let sender = self.entry.envelope.sender.as_str();
-        let same_host = sender.parse::<Address>().is_ok_and(|sender| sender.domain() == letter.to.domain());
-        let same = same_host && person(sender).parse::<Address>().ok().as_ref() == Some(letter.to);
-        (letter.answers.is_some() && same).then_some(sender)
     }
 
     /// Sends an entry on, other than a letter.

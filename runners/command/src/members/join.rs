@@ -81,6 +81,9 @@ pub(crate) fn join_approved(s: &mut Session<'_>, address: &Address, joining: &Jo
 /// may be somebody else who asks.
 pub(crate) fn enter(s: &mut Session<'_>, address: &Address, joining: &Joining, trust: Option<Trust>) -> Outcome {
     let list = s.list;
+    if !s.would_hear(address, trust)? {
+        return Ok(s.refused("untold-budget", &[]));
+    }
     let known = s.draft.member(&list.address, address)?;
     if s.draft.is_banned(&list.address, address)? {
         return Ok(s.refused("may-not-join", &[("list", list.address.as_str())]));

@@ -110,8 +110,12 @@ fn take_off(s: &mut Session<'_>, list: &List, mut member: Member) -> Result<(), 
 }
 
 /// Takes somebody off the list, and tells them. Who is not on it gets the same answer: it may be somebody else who asks.
+/// On the word of a mail that may be forged nobody leaves without hearing of it.
 fn depart(s: &mut Session<'_>, address: &Address, trust: Option<Trust>) -> Outcome {
     let list = s.list;
+    if !s.would_hear(address, trust)? {
+        return Ok(s.refused("untold-budget", &[]));
+    }
     let member = s.draft.member(&list.address, address)?;
     let language = language_of(member.as_ref(), list).to_owned();
     if let Some(member) = member.filter(|member| member.roles.has(Role::Member)) {
