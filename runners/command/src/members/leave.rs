@@ -99,14 +99,21 @@ fn leave_everywhere(s: &mut Session<'_>) -> Outcome {
     Ok(Said { text: lines.join("\n"), ..s.done("left-one", &[]) })
 }
 
-/// Who also runs the list leaves as a member and keeps running it.
-fn take_off(s: &mut Session<'_>, list: &List, mut member: Member) -> Result<(), Unavailable> {
-    if !member.roles.is_staff() {
-        s.draft.drop_member(&list.address, &member.address);
-        return Ok(());
-    }
+/// What is left of somebody who leaves: who also runs the list keeps running it.
+pub(super) fn without_membership(mut member: Member) -> Option<Member> {
     member.roles = member.roles.without(Role::Member);
-    s.draft.put_member(&list.address, member)
+    member.roles.is_staff().then_some(member)
+}
+
+fn take_off(s: &mut Session<'_>, list: &List, member: Member) -> Result<(), Unavailable> {
+    let address = member.address.clone();
+    match without_membership(member) {
+        Some(left) => s.draft.put_member(&list.address, left),
+        None => {
+            s.draft.drop_member(&list.address, &address);
+            Ok(())
+        }
+    }
 }
 
 /// Takes somebody off the list, and tells them. Who is not on it gets the same answer: it may be somebody else who asks.
