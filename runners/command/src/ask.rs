@@ -59,8 +59,6 @@ pub(crate) enum Ask {
     ConfigSet { key: String, value: Option<String> },
     /// Figures.
     Stats,
-    /// Nothing below is read.
-    End,
 }
 
 /// How somebody joins.

@@ -55,7 +55,6 @@ fn one(session: &mut Session<'_>, ask: Result<Ask, String>) -> Result<(), Unavai
 pub(crate) fn lines(session: &mut Session<'_>, lines: Vec<Line>) -> Result<(), Unavailable> {
     for line in lines {
         match line {
-            Line::Ask(Ask::End) => break,
             Line::Ask(ask) => {
                 let said = carry_out(session, &ask)?;
                 let line = if session.who.is_proven() { ask.to_string() } else { ask.brief() };
@@ -104,7 +103,7 @@ fn shown(session: &Session<'_>, line: &str) -> String {
 
 fn need(ask: &Ask) -> Need {
     match ask {
-        Ask::Help(_) | Ask::Info | Ask::Lists | Ask::End => Need::Nothing,
+        Ask::Help(_) | Ask::Info | Ask::Lists => Need::Nothing,
         // These lead to a confirmation by the person whom they are about, or bring a proof of their own.
         Ask::Join(_) | Ask::Leave { .. } | Ask::Confirm(_) | Ask::Cancel(_) => Need::Nothing,
         Ask::Which | Ask::Show | Ask::Set(_) | Ask::Who | Ask::ChangeAddress { .. } => Need::Person,
@@ -174,7 +173,6 @@ pub(crate) fn carry_out(session: &mut Session<'_>, ask: &Ask) -> Result<Said, Un
         Ask::ConfigShow(key) => owners::config_show(session, key.as_deref()),
         Ask::ConfigSet { key, value } => owners::config_set(session, key, value.as_deref()),
         Ask::Stats => owners::stats(session),
-        Ask::End => Ok(session.done("end", &[])),
     }
 }
 

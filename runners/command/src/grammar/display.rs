@@ -54,7 +54,6 @@ impl fmt::Display for Ask {
             Ask::ConfigSet { key, value: Some(value) } => write!(f, "config set {key} {}", quoted(value)),
             Ask::ConfigSet { key, value: None } => write!(f, "config unset {key}"),
             Ask::Stats => f.write_str("stats"),
-            Ask::End => f.write_str("end"),
         }
     }
 }

@@ -44,11 +44,11 @@ pub(crate) fn lines(message: &Message<'_>, list: &ListAddress) -> Vec<Line> {
     let first = command_of(subject, Some(list));
     let in_body = || {
         let mut read = body.iter().take(MAX_LINES).map(|line| command_of(line, Some(list)));
-        read.find_map(Result::ok).is_some_and(|ask| ask != Ask::End)
+        read.find(|read| !matches!(read, Err(Fault::Unknown | Fault::Usage(_)))).is_some_and(|read| read.is_ok())
     };
     let counts = match first {
         // Who writes "stop" and nothing else wants something.
-        Ok(Ask::End) => false,
+        Err(Fault::End) => false,
         Ok(_) => true,
         // Of an answer, the subject is ours.
         Err(_) => !subject.is_empty() && !written.answers && !in_body(),
@@ -57,10 +57,10 @@ pub(crate) fn lines(message: &Message<'_>, list: &ListAddress) -> Vec<Line> {
         commands.take(subject);
     }
     commands.body(&body);
-    match commands.lines.as_slice() {
-        [] | [Line::Ask(Ask::End)] if !written.answers => vec![Line::Ask(Ask::Help(None))],
-        _ => commands.lines,
+    if commands.lines.is_empty() && !written.answers {
+        return vec![Line::Ask(Ask::Help(None))];
     }
+    commands.lines
 }
 
 struct Reader<'a> {
@@ -93,12 +93,12 @@ impl Reader<'_> {
             Ok(ask) => Line::Ask(ask),
             Err(Fault::Usage(command)) => Line::Usage(line.to_owned(), command),
             Err(Fault::Unknown) => Line::Unknown(line.to_owned()),
+            Err(Fault::End) => return true,
         };
         let is_ask = matches!(read, Line::Ask(_));
         self.asks += usize::from(is_ask);
         self.faults = if is_ask { 0 } else { self.faults + 1 };
-        let last = matches!(read, Line::Ask(Ask::End));
         self.lines.push(read);
-        last
+        false
     }
 }

@@ -32,6 +32,19 @@ pub(crate) struct Command {
     read: fn(&Arguments<'_>) -> Option<Ask>,
 }
 
+/// The keyword that asks for nothing.
+const END: &str = "end";
+
+impl Command {
+    /// What this command asks for with these arguments.
+    fn asked(&'static self, arguments: &Arguments<'_>) -> Result<Ask, Fault> {
+        if self.name == END && arguments.words().is_empty() {
+            return Err(Fault::End);
+        }
+        (self.read)(arguments).ok_or(Fault::Usage(self))
+    }
+}
+
 /// What stands behind a keyword.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arguments<'a> {
@@ -93,7 +106,7 @@ pub(crate) const COMMANDS: &[Command] = commands! {
     Owners: "emergency", "emergency on|off" => read::emergency;
     Owners: "config", "config show [KEY], config set KEY VALUE, config unset KEY" => read::config;
     Owners: "stats", "stats" => |a| read::alone(a, Ask::Stats);
-    Anybody: "end" / "stop" / "quit", "end" => |a| read::alone(a, Ask::End);
+    Anybody: "end" / "stop" / "quit", "end" => |_| None;
 };
 
 /// Why a line is not carried out.
@@ -103,6 +116,8 @@ pub(crate) enum Fault {
     Unknown,
     /// What stands behind the keyword says nothing to us.
     Usage(&'static Command),
+    /// It is the last one: nothing below is read.
+    End,
 }
 
 /// The command that has this keyword, in any case.
@@ -126,14 +141,13 @@ pub(crate) fn command(line: &str) -> Result<Ask, Fault> {
 pub(crate) fn command_of(line: &str, list: Option<&ListAddress>) -> Result<Ask, Fault> {
     let (keyword, text) = words::first(without_bullet(line)).ok_or(Fault::Unknown)?;
     let command = find(words::clean(keyword)).ok_or(Fault::Unknown)?;
-    let wrong = Fault::Usage(command);
     let plain = Arguments { text, behind_list: false };
     let Some((behind, is_address)) = list.and_then(|list| behind_list(text, list)) else {
-        return (command.read)(&plain).ok_or(wrong);
+        return command.asked(&plain);
     };
     // A name may also be an argument; a list's address is none of anything.
-    let as_it_is = if is_address { None } else { (command.read)(&plain) };
-    as_it_is.or_else(|| (command.read)(&Arguments { text: behind, behind_list: true })).ok_or(wrong)
+    let as_it_is = if is_address { Err(Fault::Unknown) } else { command.asked(&plain) };
+    as_it_is.or_else(|_| command.asked(&Arguments { text: behind, behind_list: true }))
 }
 
 /// What stands behind the list's name or address, and whether it was the address; none when neither comes first.

@@ -66,10 +66,10 @@ fn decisions(lines: &[String], about: Option<HeldId>) -> Vec<Line> {
     let mut decisions = Vec::new();
     for line in lines {
         match grammar::decision(line, about) {
-            Ok(Ask::End) => break,
             Ok(ask) => decisions.push(Line::Ask(ask)),
             Err(Fault::Usage(command)) => decisions.push(Line::Usage(line.clone(), command)),
             Err(Fault::Unknown) => {}
+            Err(Fault::End) => break,
         }
     }
     decisions
