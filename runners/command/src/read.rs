@@ -159,7 +159,7 @@ pub(crate) fn carry_out(session: &mut Session<'_>, ask: &Ask) -> Result<Said, Un
         Ask::Who => members::who(session),
         Ask::ChangeAddress { old, new } => members::change_address(session, old.as_ref(), new),
         Ask::Invite(address) => owners::invite(session, address),
-        Ask::Held => held::list(session),
+        Ask::Held => held_once(session),
         Ask::Decide { verdict, ids, reason } => held::decide(session, *verdict, ids, reason),
         Ask::Defer(ids) => held::defer(session, ids),
         Ask::Undo(ids) => held::undo(session, ids),
@@ -174,6 +174,18 @@ pub(crate) fn carry_out(session: &mut Session<'_>, ask: &Ask) -> Result<Said, Un
         Ask::ConfigSet { key, value } => owners::config_set(session, key, value.as_deref()),
         Ask::Stats => owners::stats(session),
     }
+}
+
+/// What waits, in one letter for a message.
+fn held_once(session: &mut Session<'_>) -> Result<Said, Unavailable> {
+    if session.was_sent("summary") {
+        return Ok(Said { told: true, ..session.done("held-summary-sent", &[]) });
+    }
+    let said = held::list(session)?;
+    if said.told {
+        session.is_first("summary");
+    }
+    Ok(said)
 }
 
 impl Session<'_> {

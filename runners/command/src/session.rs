@@ -223,6 +223,11 @@ impl<'a> Session<'a> {
         self.ordinal - 1
     }
 
+    /// This text was sent to the requester.
+    pub(crate) fn was_sent(&self, text: &'static str) -> bool {
+        self.sent.contains(text)
+    }
+
     /// This text was not sent to the requester before; now it is.
     pub(crate) fn is_first(&mut self, text: &'static str) -> bool {
         self.sent.insert(text)
