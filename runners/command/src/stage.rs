@@ -73,7 +73,7 @@ impl Stage for Command {
             return Ok(vec![Disposition::Shunt { reason: "a post is not for this queue".to_owned() }]);
         };
         if to.word == CLOCK && entry.list.is_none() {
-            return clock::strike(&self.config, entry, (&to.detail, None), view, cx);
+            return clock::ring(&self.config, entry, (&to.detail, None), view, cx);
         }
         let list = match destination(entry, view)? {
             Ok(Destination::List(list)) => list,
@@ -84,7 +84,7 @@ impl Stage for Command {
             Err(undecidable) => return Ok(vec![undecidable]),
         };
         if to.word == CLOCK {
-            return clock::strike(&self.config, entry, (&to.detail, Some(&list)), view, cx);
+            return clock::ring(&self.config, entry, (&to.detail, Some(&list)), view, cx);
         }
         if to.word == HELD {
             return held::announce(&self.config, entry, &to.detail, &list, view, cx);
