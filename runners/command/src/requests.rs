@@ -17,6 +17,9 @@ use crate::who::Requester;
 /// A confirmation is not mailed again within this time.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
+/// So many other people at most are asked by one mail that may be forged.
+const MAX_OTHERS: usize = 3;
+
 /// A request to be opened.
 pub(crate) struct Opening<'a> {
     /// What kind.
@@ -38,6 +41,9 @@ impl Session<'_> {
         let address = opening.address;
         let itself = *address == self.who.address;
         let key = if itself { "confirmation-sent" } else { "confirmation-sent-if-it-can-be" };
+        if !itself && !self.may_ask(address) {
+            return Ok(self.refused("too-many-others", &[("count", &MAX_OTHERS.to_string())]));
+        }
         let waiting = Said { told: itself, ..self.waiting(key, &[("address", address.as_str())]) };
         let before = self.draft.request(&self.list.address, opening.kind, address)?.filter(|open| open.expires > now);
         let same = before.filter(|open| open.commands == opening.commands || self.keeps_invitation(open, &opening));
@@ -56,6 +62,15 @@ impl Session<'_> {
             self.draft.open(request)?;
         }
         Ok(waiting)
+    }
+
+    /// A mail that may be forged asks a few other people at most; whoever they are, and whether or not they are written to.
+    fn may_ask(&mut self, other: &Address) -> bool {
+        let may = self.who.is_proven() || self.asked.contains(other) || self.asked.len() < MAX_OTHERS;
+        if may {
+            self.asked.insert(other.clone());
+        }
+        may
     }
 
     fn new_request(&self, opening: &Opening<'_>, expires: Timestamp) -> Result<Request, Unavailable> {

@@ -63,6 +63,8 @@ pub(crate) struct Session<'a> {
     pub(crate) has_confirmed: bool,
     /// Texts that were sent to the requester; each is sent once.
     sent: BTreeSet<&'static str>,
+    /// Who was asked to confirm something, other than the requester.
+    pub(crate) asked: BTreeSet<Address>,
     /// Who would have been written to if the day allowed it.
     over_budget: Vec<Address>,
 }
@@ -97,6 +99,7 @@ impl<'a> Session<'a> {
             ordinal: 0,
             has_confirmed: false,
             sent: BTreeSet::new(),
+            asked: BTreeSet::new(),
             over_budget: Vec::new(),
         })
     }
