@@ -5,7 +5,7 @@
 //! where it is not sure, a line is rather lost than taken from what somebody else wrote, for the lines are commands.
 //!
 //! The steps: `part` finds the first text and decodes it, `plain` or `html` makes lines of it, each with the number of its
-//! quote marks, `quoted` leaves out what the author did not write. What programs write, in many languages, is data
+//! quote marks (`rest`: those that a program forgot), `quoted` leaves out what the author did not write. What programs write, in many languages, is data
 //! (`words`, and the folder `data`).
 
 mod html;
@@ -13,6 +13,7 @@ mod line;
 mod part;
 mod plain;
 mod quoted;
+mod rest;
 mod tags;
 mod words;
 
@@ -23,7 +24,8 @@ use crate::message::Message;
 /// A line that begins so stands on top of each of our mails that is to be answered: nothing from there on was written by
 /// the person who answers.
 ///
-/// The lines below are best kept within 64 columns: an answer right below a longer one that is quoted may pass for its rest.
+/// An answer right below a line that is quoted and fills some 40 columns or more may pass for its rest, and is lost; one
+/// below an empty line never is.
 pub const MARK: &str = "=~=~=";
 
 /// Lines that are looked at, at most.
@@ -102,6 +104,7 @@ fn shortened(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    mod letters;
     mod samples;
     mod styles;
 

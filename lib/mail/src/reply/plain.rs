@@ -1,9 +1,7 @@
 //! The lines of a text/plain part.
 
 use super::line::Line;
-
-/// Columns that a program fills at least before it breaks a line.
-const COLUMNS: usize = 68;
+use super::rest::Rests;
 
 /// How the lines of a text are to be joined (RFC 3676 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,34 +21,24 @@ pub(super) fn lines(text: &str, flow: Flow) -> Vec<Line> {
     }
 }
 
-/// Some programs break a long line that they quoted, and what comes behind the break has no mark. It must not pass for the
-/// author's: who posts to a list could put words there. So where the first word had no place in the quoted line right
-/// above, the line is quoted as well.
 fn rejoined<'a>(raw: impl Iterator<Item = &'a str>) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    let mut columns = 0;
-    for raw in raw {
-        let mut line = Line::new(0, raw);
-        let before = lines.last().map_or(0, |before| before.depth);
-        if before > 0 && line.depth == 0 && !line.is_blank() {
-            let word = line.text.split_whitespace().next().unwrap_or_default();
-            if columns + 1 + word.chars().count() > COLUMNS {
-                line.depth = before;
-            }
-        }
-        columns = raw.chars().count();
-        lines.push(line);
-    }
-    lines
+    let mut rests = Rests::fixed();
+    let line = |raw| {
+        let line = Line::new(0, raw);
+        Line { depth: rests.depth(raw, line.depth), ..line }
+    };
+    raw.map(line).collect()
 }
 
 fn unflowed<'a>(raw: impl Iterator<Item = &'a str>, delsp: bool) -> Vec<Line> {
     let mut lines = Vec::new();
     // A paragraph that is not ended yet: its quote depth, and its text.
     let mut open: Option<(usize, String)> = None;
+    let mut rests = Rests::flowed();
     for line in raw {
         let inner = line.trim_start_matches('>');
-        let depth = line.len() - inner.len();
+        // Not every program that says so does so.
+        let depth = rests.depth(line, line.len() - inner.len());
         // RFC 3676 §4.4: space-stuffing.
         let text = inner.strip_prefix(' ').unwrap_or(inner);
         // RFC 3676 §4.3: the signature separator ends with a space and is not flowed.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::MARK;
 use super::line::Line;
+use super::rest::Rests;
 use super::words::{begins_forwarded, header, is_device};
 
 /// Lines over which an attribution is broken, at most.
@@ -28,11 +29,7 @@ const SIGNED: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 /// The lines with the quote marks counted that only this program uses, and without the armour of a signature.
 pub(super) fn prepared(mut lines: Vec<Line>) -> Vec<Line> {
     if let Some(mark) = own_mark(&lines) {
-        for line in lines.iter_mut().filter(|line| line.depth == 0) {
-            if let Some(text) = line.text.trim_start().strip_prefix(&mark) {
-                *line = Line { depth: 1, text: text.trim_start().to_owned() };
-            }
-        }
+        lines = remarked(&lines, &mark);
     }
     let Some(begin) = lines.iter().position(|line| line.depth == 0 && line.text == SIGNED) else { return lines };
     let behind = lines[begin..].iter().position(Line::is_blank).map_or(lines.len(), |blank| begin + blank + 1);
@@ -44,6 +41,18 @@ pub(super) fn prepared(mut lines: Vec<Line>) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// The lines with this mark counted, and what a program broke off from them.
+fn remarked(lines: &[Line], mark: &str) -> Vec<Line> {
+    let mut rests = Rests::cleaned();
+    let mut counted = Vec::with_capacity(lines.len());
+    for line in lines {
+        let inner = line.text.trim_start().strip_prefix(mark).filter(|_| line.depth == 0);
+        let depth = rests.depth(&line.text, line.depth + usize::from(inner.is_some()));
+        counted.push(Line { depth, text: inner.map_or(line.text.as_str(), str::trim_start).to_owned() });
+    }
+    counted
 }
 
 /// Some programs quote with the initials of whom they quote (`LM> `): what stands in front of our mark is theirs, when the
