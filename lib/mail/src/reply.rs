@@ -34,14 +34,18 @@ const MAX_READ: usize = 10_000;
 /// Lines that are given, at most.
 const MAX_LINES: usize = 200;
 
-/// Characters of a line that are given, at most.
-const MAX_CHARS: usize = 1000;
+/// Octets of a line that is given, at most.
+const MAX_OCTETS: usize = 8192;
+
+/// Characters of a longer one that are shown.
+const SHOWN_CHARS: usize = 60;
 
 /// What [`written`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Written {
     /// The lines that the author wrote, in order: decoded, without white space behind them and control characters other than
-    /// tabs. None at the beginning or end is empty, and no two in a row are. At most 200 of at most 1000 characters.
+    /// tabs. None at the beginning or end is empty, and no two in a row are. At most 200, of at most 8 KiB each: of a
+    /// longer one there is only its beginning, between `…` and `…`, which is a command in nobody's eyes.
     pub lines: Vec<String>,
     /// It is an answer: it has In-Reply-To or References (RFC 5322 §3.6.4).
     pub answers: bool,
@@ -86,7 +90,7 @@ fn tidied(own: &[String]) -> Vec<String> {
         if lines.len() == MAX_LINES {
             break;
         }
-        lines.push(shortened(line).to_owned());
+        lines.push(shortened(line));
     }
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
@@ -94,12 +98,13 @@ fn tidied(own: &[String]) -> Vec<String> {
     lines
 }
 
-/// The first [`MAX_CHARS`] characters; a word that does not fit whole is left out, for half a number is another number.
-fn shortened(line: &str) -> &str {
-    let Some((end, next)) = line.char_indices().nth(MAX_CHARS) else { return line };
-    let kept = &line[..end];
-    let whole = if next.is_whitespace() { end } else { kept.rfind(char::is_whitespace).unwrap_or(end) };
-    kept[..whole].trim_end()
+/// The line, whole or so that it is seen to be no command: half a command is another command.
+fn shortened(line: &str) -> String {
+    if line.len() <= MAX_OCTETS {
+        return line.to_owned();
+    }
+    let shown: String = line.trim_start().chars().take(SHOWN_CHARS).collect();
+    format!("… {} …", shown.trim_end())
 }
 
 #[cfg(test)]
@@ -208,10 +213,12 @@ mod tests {
         let many: String = (0..300).map(|number| format!("d {number}\n\n\n\n")).collect();
         let lines = body(&many);
         assert_eq!((lines.len(), lines.last().map(String::as_str)), (199, Some("d 99")));
-        let long = format!("d {}", "123 ".repeat(300));
-        let given = &body(&long)[0];
-        assert!(given.chars().count() <= MAX_CHARS && given.split(' ').skip(1).all(|number| number == "123"));
-        assert_eq!(body(&"ä".repeat(3000))[0], "ä".repeat(MAX_CHARS));
+        let addresses: String = (0..600).map(|number| format!(" a{number}@example.org")).collect();
+        let long = format!("add{}", &addresses[..MAX_OCTETS - 3]);
+        assert_eq!(body(&long), [long.as_str()], "a whole line is given whole");
+        let given = body(&format!("{long}x"));
+        assert_eq!(given, [format!("… {} …", &long[..SHOWN_CHARS].trim_end())]);
+        assert_eq!(body(&format!("  {}", "ä".repeat(5000))), [format!("… {} …", "ä".repeat(SHOWN_CHARS))]);
         assert_eq!(body("a 1 \t \nset\u{7}  lang\tde\u{1b}[0m\n"), ["a 1", "set  lang\tde[0m"]);
     }
 
