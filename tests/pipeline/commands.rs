@@ -191,7 +191,7 @@ fn an_address_is_changed_when_both_have_said_so() {
     office.write(&command(BOB, &format!("changeaddr {new}")).proven());
     let asked = office.letter(new, "Please confirm: your new address");
     assert!(office.roster(DEV).contains(&BOB.to_owned()));
-    office.write_and_rest(&asked.answer(""));
+    office.write_and_rest(&asked.answer("Yes."));
     assert_eq!(office.roster(DEV), [new, ZOE]);
     // Without a proof both answer.
     let newer = "rob@example.org";
@@ -199,10 +199,10 @@ fn an_address_is_changed_when_both_have_said_so() {
     let first = office.letter(new, "Please confirm: your commands");
     office.rest();
     assert_eq!(office.letters(newer).len(), 0, "{:#?}", office.subjects());
-    office.write(&first.bare_answer());
+    office.write(&first.answer("yes"));
     let second = office.letter(newer, "Please confirm: your new address");
     assert!(office.roster(DEV).contains(&new.to_owned()));
-    office.write_and_rest(&second.bare_answer());
+    office.write_and_rest(&second.answer("Ja, bitte"));
     assert_eq!(office.roster(DEV), [newer, ZOE]);
 }
 

@@ -92,7 +92,10 @@ fn a_moderator_for_whom_nothing_speaks_confirms_once_and_then_it_happens() {
     assert!(asked.text.contains("* approve 1"), "{}", asked.text);
     office.rest();
     assert_eq!((office.held(DEV).len(), office.copies("one").len()), (1, 0));
-    office.write_and_rest(&asked.answer(""));
+    // A bare answer is not enough: a program may have sent it that does not say so.
+    office.write_and_rest(&asked.bare_answer().text("I am away until Monday.\n"));
+    assert_eq!((office.held(DEV).len(), office.copies("one").len()), (1, 0));
+    office.write_and_rest(&asked.answer("yes"));
     assert_eq!(office.copies("one").into_iter().collect::<Vec<_>>(), everybody());
     assert_eq!(office.held(DEV).len(), 0);
     // The same with the address that approves, and with one that rejects.
@@ -101,7 +104,7 @@ fn a_moderator_for_whom_nothing_speaks_confirms_once_and_then_it_happens() {
     let asked = office.letter(MAX, "Please confirm: your commands");
     office.rest();
     assert_eq!(office.held(DEV).len(), 1);
-    office.write(&asked.bare_answer());
+    office.write(&asked.answer("ok"));
     assert!(office.letter(BOB, "not accepted").text.contains("Not about the mill."));
 }
 

@@ -6,6 +6,7 @@
 use jiff::SignedDuration;
 use listmill_core::{Address, Member, Request, RequestKind, Timestamp, Trust, Unavailable, Word};
 use listmill_letters::{Letter, language_of};
+use listmill_mail::reply::written;
 use listmill_mail::token::{confirm_token, handle, is_confirm_token};
 use listmill_templates::Confirm;
 
@@ -16,6 +17,9 @@ use crate::who::Requester;
 
 /// A confirmation is not mailed again within this time.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// Words that mean yes, in the languages of the letters.
+const YES: [&str; 9] = ["yes", "ok", "okay", "confirm", "ja", "oui", "sí", "si", "はい"];
 
 /// So many other people at most are asked by one mail that may be forged.
 const MAX_OTHERS: usize = 3;
@@ -131,9 +135,8 @@ impl Session<'_> {
         let Some(request) = self.draft.request_by_handle(&self.list.address, &handle)? else { return Ok(None) };
         let Request { list, kind, address, opened, .. } = &request;
         let good = is_confirm_token(&self.keys()?, list, kind.name(), address, *opened, &token);
-        // Commands and addresses are a person's own: a mail that was passed on confirms nothing.
-        let personal = matches!(kind, RequestKind::Commands | RequestKind::Address);
-        let may = !personal || *address == self.who.address;
+        // A mail that was passed on confirms nothing that is a person's own.
+        let may = !is_personal(*kind) || *address == self.who.address;
         Ok((good && may && request.expires > self.cx.now).then_some(request))
     }
 
@@ -141,6 +144,9 @@ impl Session<'_> {
     pub(crate) fn confirm(&mut self, token: &str) -> Result<Said, Unavailable> {
         let Some(request) = self.request_of(token)? else { return Ok(self.refused("token-unknown", &[])) };
         let itself = request.address == self.who.address;
+        if is_personal(request.kind) && self.is_answer_to(token) && !self.assents() {
+            return Ok(self.refused("confirm-needs-yes", &[]));
+        }
         // The evidence of consent, in the audit log.
         self.draft.close(&request, &format!("confirmed by a mail of {}", self.who.address));
         let name = if itself { self.who.name.clone() } else { String::new() };
@@ -162,12 +168,30 @@ impl Session<'_> {
         Ok(Said { told: said.told && itself, ..said })
     }
 
+    /// The message came to the address with this token, as any answer does: also that of a program which does not say that it is one.
+    fn is_answer_to(&self, token: &str) -> bool {
+        self.entry.facts.subaddress.as_ref().is_some_and(|to| to.detail.eq_ignore_ascii_case(token))
+    }
+
+    /// The first word that the author wrote is a yes.
+    fn assents(&self) -> bool {
+        let lines = self.message.map(|message| written(message).lines).unwrap_or_default();
+        let first = lines.iter().find_map(|line| line.split_whitespace().next());
+        let first = first.map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase());
+        first.is_some_and(|word| YES.contains(&word.as_str()))
+    }
+
     /// Takes a request back.
     pub(crate) fn cancel_request(&mut self, token: &str) -> Result<Said, Unavailable> {
         let Some(request) = self.request_of(token)? else { return Ok(self.refused("token-unknown", &[])) };
         self.draft.close(&request, "cancelled");
         Ok(self.done("request-cancelled", &[]))
     }
+}
+
+/// What only this person may confirm, and only in so many words: commands in their name, and a new address.
+fn is_personal(kind: RequestKind) -> bool {
+    matches!(kind, RequestKind::Commands | RequestKind::Address)
 }
 
 /// It was opened by an owner.
