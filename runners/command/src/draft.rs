@@ -74,7 +74,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn held(&self, list: &ListAddress, id: HeldId) -> Result<Option<HeldPost>, Unavailable> {
         match self.held.get(&(list.clone(), id)) {
             Some(post) => Ok(post.clone()),
-            None => Ok(self.view.held_entry(list, id)?.map(|(post, _)| post)),
+            None => crate::held::record(self.view, list, id),
         }
     }
 

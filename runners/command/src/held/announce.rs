@@ -10,7 +10,7 @@ use listmill_templates::{Moderate, RuleHit};
 
 use super::excerpt::excerpt;
 use super::others::readers;
-use super::post::{digest, entry_of, moment, size};
+use super::post::{entry_of, moment, size};
 use super::tell;
 use crate::config::CommandConfig;
 use crate::session::Session;
@@ -35,7 +35,7 @@ pub(crate) fn announce(
         return Ok(vec![Disposition::Discard { reason: "it was decided before anybody was told".to_owned() }]);
     };
     let mut s = Session::new(config, entry, None, list, Requester::nobody(list), view, cx)?;
-    let entry = match entry_of(&s, post.id)? {
+    let entry = match entry_of(&s, &post)? {
         Ok(entry) => entry,
         Err(why) => return Ok(vec![Disposition::Shunt { reason: format!("held post {}: {why}", post.id) }]),
     };
@@ -70,9 +70,9 @@ fn notice(
     waiting: u64,
 ) -> Result<(), Unavailable> {
     let list = s.list;
-    let (keys, sha256) = (s.keys()?, digest(post, entry));
+    let keys = s.keys()?;
     let to = |word: Word, act: Act| {
-        let token = decision_token(&keys, &list.address, post.id, &person.address, act, &sha256);
+        let token = decision_token(&keys, &list.address, post.id, &person.address, act, &post.sha256);
         list.address.with_word(word, &token)
     };
     let hit = |hit: &listmill_queue_format::RuleHit| RuleHit { rule: hit.rule.clone(), reason: hit.reason.clone() };

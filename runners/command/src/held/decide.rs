@@ -41,7 +41,7 @@ pub(crate) enum Came {
     Above,
     /// It is not: nothing is held under this number.
     Nothing,
-    /// It is not: the held entry cannot be read; why.
+    /// It is not: the held entry cannot be read, or its bytes are not those that were held; why.
     Unreadable(String),
 }
 
@@ -53,15 +53,20 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
         Found::Above => return Ok(Came::Above),
         Found::Nothing => return Ok(Came::Nothing),
     };
-    let entry = entry_of(s, id)?;
     let Decree { verdict, by, reason } = decree;
     let (mut untold, mut granted) = (None, None);
-    match (verdict, &post.asks, &entry) {
-        (Verdict::Accept, None, Err(why)) => return Ok(Came::Unreadable(why.clone())),
-        (Verdict::Accept, None, Ok(entry)) => accept(s, id, entry, by),
-        (Verdict::Accept, Some(asks), _) => granted = Some(grant(s, &post, asks)?),
-        (Verdict::Reject | Verdict::Lapse, ..) => untold = tell::author(s, &post, &entry, verdict, reason)?,
-        (Verdict::Discard | Verdict::Cancel, ..) => {}
+    match (verdict, &post.asks) {
+        // Whoever decides, and by whatever way: what goes to the list are the bytes that were held, and shown.
+        (Verdict::Accept, None) => match entry_of(s, &post)? {
+            Ok(entry) => accept(s, id, &entry, by),
+            Err(why) => return Ok(Came::Unreadable(why)),
+        },
+        (Verdict::Accept, Some(asks)) => granted = Some(grant(s, &post, asks)?),
+        (Verdict::Reject | Verdict::Lapse, _) => {
+            let entry = entry_of(s, &post)?;
+            untold = tell::author(s, &post, &entry, verdict, reason)?;
+        }
+        (Verdict::Discard | Verdict::Cancel, _) => {}
     }
     s.draft.unhold(&s.list.address, id, verdict, by);
     // Nobody decided that a post lapses; and of one that its author takes back they hear who have heard of the post.

@@ -24,6 +24,7 @@ pub(crate) use decide::{Came, Decree, decide, decide_one};
 pub(crate) use later::{defer, undo};
 pub use operator::{Operated, Order};
 pub(crate) use others::{Deed, tell_others};
+pub(crate) use post::record;
 pub(crate) use standing::{ban, moderate, trust, unban};
 pub(crate) use summary::{list, summaries};
 pub(crate) use token::{by_token, cancel};

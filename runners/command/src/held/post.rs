@@ -1,6 +1,6 @@
 //! A held post, looked up, and how it is shown.
 
-use listmill_core::{Decision, HeldId, HeldPost, Timestamp, Unavailable};
+use listmill_core::{Decision, HeldId, HeldPost, ListAddress, StoreView, Timestamp, Unavailable};
 use listmill_queue_format::{Digest, Entry, decode};
 
 use crate::session::Session;
@@ -29,18 +29,25 @@ pub(super) fn find(s: &Session<'_>, id: HeldId) -> Result<Found, Unavailable> {
     Ok(s.draft.view.decision(list, id)?.map_or(Found::Nothing, Found::Decided))
 }
 
-/// The entry that was held; why not, when it cannot be read.
-pub(super) fn entry_of(s: &Session<'_>, id: HeldId) -> Result<Result<Entry, String>, Unavailable> {
-    let found = s.draft.view.held_entry(&s.list.address, id)?;
-    let Some((_, file)) = found else {
-        return Ok(Err("it is held again only when this message is done".to_owned()));
-    };
-    Ok(decode(&file.0).map_err(|error| error.to_string()))
+/// The record of a held post, without its bytes.
+pub(crate) fn record(view: &dyn StoreView, list: &ListAddress, id: HeldId) -> Result<Option<HeldPost>, Unavailable> {
+    let found = view.held(list, id.checked_sub(1), 1)?;
+    Ok(found.into_iter().find(|post| post.id == id))
 }
 
-/// What a token is bound to: the message as it was held.
-pub(super) fn digest(post: &HeldPost, entry: &Entry) -> String {
-    if post.sha256.is_empty() { Digest::of(&entry.message).to_string() } else { post.sha256.clone() }
+/// The entry that was held, with the bytes that it was held with; why not, when it cannot be had.
+pub(super) fn entry_of(s: &Session<'_>, post: &HeldPost) -> Result<Result<Entry, String>, Unavailable> {
+    let Some((_, file)) = s.draft.view.held_entry(&post.list, post.id)? else {
+        return Ok(Err("it is held no more".to_owned()));
+    };
+    Ok(match decode(&file.0) {
+        Err(error) => Err(error.to_string()),
+        Ok(_) if post.sha256.is_empty() => Err("nobody knows with which bytes it was held".to_owned()),
+        Ok(entry) if Digest::of(&entry.message).to_string() != post.sha256 => {
+            Err("its bytes are not those that it was held with".to_owned())
+        }
+        Ok(entry) => Ok(entry),
+    })
 }
 
 /// A moment, as people in all languages read it.

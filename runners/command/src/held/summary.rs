@@ -67,7 +67,9 @@ fn waiting(s: &Session<'_>) -> Result<Waiting, Unavailable> {
 
 fn write(s: &mut Session<'_>, to: &Member, waiting: &Waiting) -> Result<(), Unavailable> {
     let list = s.list;
-    let digests: Vec<(HeldId, &str)> = waiting.items.iter().map(|post| (post.id, post.sha256.as_str())).collect();
+    // What nobody knows the bytes of is shown, and cannot be decided about in answer.
+    let known = waiting.items.iter().filter(|post| !post.sha256.is_empty());
+    let digests: Vec<(HeldId, &str)> = known.map(|post| (post.id, post.sha256.as_str())).collect();
     let token = summary_token(&s.keys()?, &list.address, &to.address, s.cx.now, &digests);
     let values = Summary {
         list: list.address.as_str(),

@@ -9,7 +9,7 @@ use listmill_mail::token::{Act, decision_token};
 use listmill_queue_format::Entry;
 use listmill_templates::{Held, JoinRefused, Lapsed, Rejected};
 
-use super::post::{digest, moment};
+use super::post::moment;
 use crate::ask::Ask;
 use crate::grammar;
 use crate::session::Session;
@@ -113,8 +113,7 @@ pub(super) fn held(s: &mut Session<'_>, post: &HeldPost, entry: &Entry) -> Resul
     let list = s.list;
     let member = s.draft.member(&list.address, &reader.address)?;
     let language = language_of(member.as_ref(), list).to_owned();
-    let sha256 = digest(post, entry);
-    let token = decision_token(&s.keys()?, &list.address, post.id, &reader.address, Act::Cancel, &sha256);
+    let token = decision_token(&s.keys()?, &list.address, post.id, &reader.address, Act::Cancel, &post.sha256);
     let values = Held {
         list: list.address.as_str(),
         subject: &post.subject,

@@ -4,9 +4,9 @@ use listmill_core::{Decision, HeldId, Unavailable, Verdict};
 use listmill_mail::message::Message;
 use listmill_mail::reply::written;
 use listmill_mail::token::{Act, decision_held, is_decision_token};
-use listmill_queue_format::{Digest, decode};
 
 use super::decide::{Decree, before, decide_one, said};
+use super::post::record;
 use crate::ask::Ask;
 use crate::grammar;
 use crate::read::carry_out;
@@ -17,7 +17,7 @@ const MAX_REASON: usize = 1000;
 
 /// What a token turned out to be good for.
 pub(super) enum Good {
-    /// This post waits, and the token is for this person, this act and these bytes.
+    /// This post waits, and the token is for this person, this act and the bytes that were held.
     Held(HeldId),
     /// It was, before the post was decided.
     Decided(Box<Decision>),
@@ -25,14 +25,14 @@ pub(super) enum Good {
     Nothing,
 }
 
-/// What `token` lets the requester do. The digest is that of the held bytes as they are now: a decision is about what was shown.
+/// What `token` lets the requester do: it is bound to the digest in the record. No bytes are read before it is known that the token is good.
 pub(super) fn good_for(s: &Session<'_>, act: Act, token: &str) -> Result<Good, Unavailable> {
     let Some(id) = decision_held(token) else { return Ok(Good::Nothing) };
     let (keys, list, view) = (s.keys()?, &s.list.address, s.draft.view);
-    let good = |sha256: &str| is_decision_token(&keys, list, id, &s.who.address, act, sha256, token);
-    if let Some((post, file)) = view.held_entry(list, id)? {
-        let Ok(entry) = decode(&file.0) else { return Ok(Good::Nothing) };
-        let valid = post.expires > s.cx.now && good(&Digest::of(&entry.message).to_string());
+    let good =
+        |sha256: &str| !sha256.is_empty() && is_decision_token(&keys, list, id, &s.who.address, act, sha256, token);
+    if let Some(post) = record(view, list, id)? {
+        let valid = post.expires > s.cx.now && good(&post.sha256);
         return Ok(if valid { Good::Held(id) } else { Good::Nothing });
     }
     let decision = view.decision(list, id)?.filter(|decision| good(&decision.post.sha256));
