@@ -1,132 +1,153 @@
 //! What a summary showed, found again when it is answered.
 //!
-//! The token covers the number and the digest of each post in the summary, and the store does not keep summaries. What was held then is what
-//! still is, and what was decided since. Two things blur it: a decision in the very second of the summary may have come before it or after it,
-//! and a post that came back by `undo` was held when it arrived and perhaps not then. So what fits the token is looked for among the few sets
-//! that can be.
+//! The token covers the number and the digest of each post in the summary, and the store does not keep summaries. What waited then is what
+//! still does and what was decided since, less what was away then because a decision about it was taken back later. The token says when the
+//! summary was made to the second; what waited can have changed within it, at moments that are on record, and each of them is tried.
+//!
+//! Whoever sends a made-up token is to cost us little: records alone are read, and no more of them than there can be.
 
-use listmill_core::{HeldId, Timestamp, Unavailable};
+use jiff::SignedDuration;
+use listmill_core::{Away, HeldId, HeldPost, Timestamp, Unavailable};
 use listmill_mail::token::{SummaryClaim, is_summary_token};
-use listmill_queue_format::{Digest, decode};
 
 use super::summary::SHOWN;
 use crate::session::Session;
 
-/// Posts that a page has.
-const PAGE: usize = 500;
+/// Held posts that a page has; what is among the first numbers that a summary names waits mostly since.
+const PAGE: usize = 2 * SHOWN;
 
-/// The number of a post, and the digest that was recorded when it was held.
-type Item = (HeldId, String);
+/// More posts than this never come into question: those that were shown, and some that changed in the second of the summary.
+const MOST: usize = 2 * SHOWN;
 
-/// The numbers that the summary showed, when the token is good for the requester and every post of it that is held still has the bytes
-/// that it was held with.
+/// Decisions that a page has, and the most pages that are read.
+const DECISIONS: usize = 500;
+const PAGES: usize = 20;
+
+/// A post that may have been shown.
+struct Item {
+    id: HeldId,
+    sha256: String,
+    gone: Option<Timestamp>,
+    away: Option<Away>,
+}
+
+impl Item {
+    fn of(post: HeldPost, gone: Option<Timestamp>) -> Self {
+        Item { id: post.id, sha256: post.sha256, gone, away: post.away }
+    }
+
+    fn waited(&self, at: Timestamp) -> bool {
+        self.gone.is_none_or(|gone| at < gone) && self.away.is_none_or(|away| at < away.from || away.until <= at)
+    }
+
+    /// When it came or went within this second.
+    fn moments(&self, second: i64) -> impl Iterator<Item = Timestamp> {
+        let away = self.away.map(|away| [away.from, away.until]);
+        self.gone.into_iter().chain(away.into_iter().flatten()).filter(move |at| at.as_second() == second)
+    }
+
+    fn may_have_been_shown(&self, issued: Timestamp) -> bool {
+        // A token covers no post of which nobody knows the bytes.
+        !self.sha256.is_empty() && (self.waited(before(issued)) || self.moments(issued.as_second()).next().is_some())
+    }
+}
+
+/// The numbers that the summary showed, when the token is good for the requester. The bytes of each post are still to be looked at.
 pub(super) fn shown(s: &Session<'_>, token: &str, claim: SummaryClaim) -> Result<Option<Vec<HeldId>>, Unavailable> {
-    let (mut certain, doubtful) = (held_then(s, claim)?, decided_since(s, claim)?);
-    let issued = claim.issued.as_second();
-    let later = doubtful.partition_point(|(at, _)| at.as_second() == issued);
-    certain.extend(doubtful[later..].iter().map(|(_, item)| item.clone()));
-    let keys = s.keys()?;
-    let good = |items: &[Item]| {
-        let items: Vec<_> = items.iter().map(|(id, sha256)| (*id, sha256.as_str())).collect();
-        is_summary_token(&keys, &s.list.address, &s.who.address, claim, &items, token)
-    };
-    for cut in 0..=later {
-        let mut items = certain.clone();
-        items.extend(doubtful[cut..later].iter().map(|(_, item)| item.clone()));
-        if let Some(items) = fitting(items, good) {
-            return Ok(are_unchanged(s, &items)?.then(|| items.into_iter().map(|(id, _)| id).collect()));
-        }
-    }
-    Ok(None)
+    let Some(items) = items(s, claim)? else { return Ok(None) };
+    let (keys, list, reader) = (s.keys()?, &s.list.address, &s.who.address);
+    Ok(moments(&items, claim.issued).into_iter().find_map(|moment| {
+        let then: Vec<_> =
+            items.iter().filter(|item| item.waited(moment)).map(|item| (item.id, item.sha256.as_str())).collect();
+        let good = then.len() <= SHOWN && is_summary_token(&keys, list, reader, claim, &then, token);
+        good.then(|| then.into_iter().map(|(id, _)| id).collect())
+    }))
 }
 
-/// The items that fit: all of them, or all but one.
-fn fitting(items: Vec<Item>, good: impl Fn(&[Item]) -> bool) -> Option<Vec<Item>> {
-    // A summary never shows more; whoever claims so has made the token up, and is not to cost us time.
-    if items.len() > SHOWN + 1 {
-        return None;
-    }
-    if good(&items) {
-        return Some(items);
-    }
-    let without = |at: usize| {
-        let mut fewer = items.clone();
-        fewer.remove(at);
-        fewer
-    };
-    (0..items.len()).map(without).find(|fewer| good(fewer))
+/// Right before the second: whatever is on record for it has not happened yet.
+fn before(issued: Timestamp) -> Timestamp {
+    issued.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(issued)
 }
 
-/// What waits, within the numbers of the summary, and has since then.
-fn held_then(s: &Session<'_>, claim: SummaryClaim) -> Result<Vec<Item>, Unavailable> {
-    let mut found = Vec::new();
+/// When what waited can have been read: before anything changed in the second, or after any change in it.
+fn moments(items: &[Item], issued: Timestamp) -> Vec<Timestamp> {
+    let mut moments: Vec<_> = items.iter().flat_map(|item| item.moments(issued.as_second())).collect();
+    moments.push(before(issued));
+    moments.sort();
+    moments.dedup();
+    moments
+}
+
+/// What may have been shown: within these numbers, all that waited then. None: there is too much of it.
+fn items(s: &Session<'_>, claim: SummaryClaim) -> Result<Option<Vec<Item>>, Unavailable> {
+    let mut items = Vec::new();
     let mut after = claim.first.checked_sub(1);
     loop {
         let page = s.draft.view.held(&s.list.address, after, PAGE)?;
-        let here = page.iter().take_while(|post| post.id <= claim.last);
-        let then = here.filter(|post| post.since.as_second() <= claim.issued.as_second());
-        found.extend(then.map(|post| (post.id, post.sha256.clone())));
-        match page.last() {
-            Some(last) if page.len() == PAGE && last.id < claim.last && found.len() <= SHOWN + 1 => {
-                after = Some(last.id)
-            }
-            _ => return Ok(found),
+        after = page.last().map(|post| post.id).filter(|last| page.len() == PAGE && *last < claim.last);
+        let here = page.into_iter().take_while(|post| post.id <= claim.last).map(|post| Item::of(post, None));
+        items.extend(here.filter(|item| item.may_have_been_shown(claim.issued)));
+        if items.len() > MOST {
+            return Ok(None);
+        }
+        if after.is_none() {
+            break;
         }
     }
+    Ok(with_decided(s, claim, &mut items)?.then_some(items))
 }
 
-/// What was decided since the second of the summary, in the order of the decisions.
-fn decided_since(s: &Session<'_>, claim: SummaryClaim) -> Result<Vec<(Timestamp, Item)>, Unavailable> {
-    let issued = claim.issued.as_second();
-    let mut found = Vec::new();
+/// Adds what was decided since; false when there is too much of it.
+fn with_decided(s: &Session<'_>, claim: SummaryClaim, items: &mut Vec<Item>) -> Result<bool, Unavailable> {
     let mut after = claim.first.checked_sub(1);
-    loop {
-        let page = s.draft.view.decisions(&s.list.address, after, PAGE)?;
-        let here = page.iter().take_while(|one| one.post.id <= claim.last);
-        let since = here.filter(|one| one.at.as_second() >= issued && one.post.since.as_second() <= issued);
-        found.extend(since.map(|one| (one.at, (one.post.id, one.post.sha256.clone()))));
-        match page.last() {
-            Some(last) if page.len() == PAGE && last.post.id < claim.last => after = Some(last.post.id),
-            _ => break,
+    for _ in 0..PAGES {
+        let page = s.draft.view.decisions(&s.list.address, after, DECISIONS)?;
+        after = page.last().map(|one| one.post.id).filter(|last| page.len() == DECISIONS && *last < claim.last);
+        let here = page.into_iter().take_while(|one| one.post.id <= claim.last);
+        let here = here.map(|one| Item::of(one.post, Some(one.at)));
+        items.extend(here.filter(|item| item.may_have_been_shown(claim.issued)));
+        if items.len() > MOST {
+            return Ok(false);
+        }
+        if after.is_none() {
+            return Ok(true);
         }
     }
-    found.sort();
-    Ok(found)
-}
-
-/// What is held has the bytes whose digest was recorded: a decision is about what was shown.
-fn are_unchanged(s: &Session<'_>, items: &[Item]) -> Result<bool, Unavailable> {
-    for (id, sha256) in items {
-        if let Some((_, file)) = s.draft.view.held_entry(&s.list.address, *id)? {
-            let Ok(entry) = decode(&file.0) else { return Ok(false) };
-            if Digest::of(&entry.message).to_string() != *sha256 {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
+    Ok(false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn items(ids: impl IntoIterator<Item = HeldId>) -> Vec<Item> {
-        ids.into_iter().map(|id| (id, String::new())).collect()
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-22T08:{text}Z").parse().unwrap()
+    }
+
+    fn item(gone: Option<&str>, away: Option<(&str, &str)>) -> Item {
+        let away = away.map(|(from, until)| Away { from: at(from), until: at(until) });
+        Item { id: 1, sha256: "ab".to_owned(), gone: gone.map(at), away }
     }
 
     #[test]
-    fn one_that_came_back_is_left_out() {
-        let shown = items([1, 2, 5]);
-        let good = |items: &[Item]| items == shown;
-        assert_eq!(fitting(items([1, 2, 5]), good), Some(shown.clone()));
-        assert_eq!(fitting(items([1, 2, 4, 5]), good), Some(shown.clone()));
-        assert_eq!(fitting(items([1, 2, 3, 4, 5]), good), None);
-        assert_eq!(fitting(items([1, 2]), good), None);
-    }
-
-    #[test]
-    fn what_no_summary_can_have_shown_is_not_tried() {
-        assert_eq!(fitting(items(0..=SHOWN as HeldId + 1), |_| panic!("it is tried")), None);
+    fn what_waited_is_known_to_the_moment() {
+        let issued = at("30:00");
+        for (item, may, waited) in [
+            (item(None, None), true, vec![true]),
+            (item(Some("29:59.9"), None), false, vec![false]),
+            (item(Some("30:00.5"), None), true, vec![true, false]),
+            (item(Some("30:00"), None), true, vec![true, false]),
+            (item(Some("30:01"), None), true, vec![true]),
+            (item(None, Some(("29:00", "31:00"))), false, vec![false]),
+            (item(None, Some(("29:00", "30:00.2"))), true, vec![false, true]),
+            (item(None, Some(("30:00.1", "30:00.2"))), true, vec![true, false, true]),
+            (item(None, Some(("30:00.5", "31:00"))), true, vec![true, false]),
+            (item(Some("30:00.4"), Some(("29:00", "30:00.2"))), true, vec![false, true, false]),
+        ] {
+            assert_eq!(item.may_have_been_shown(issued), may);
+            let moments = moments(std::slice::from_ref(&item), issued);
+            assert_eq!(moments.into_iter().map(|at| item.waited(at)).collect::<Vec<_>>(), waited);
+        }
+        assert!(!Item { sha256: String::new(), ..item(None, None) }.may_have_been_shown(issued));
     }
 }
