@@ -213,13 +213,18 @@ impl Session<'_> {
 
     /// Asks the requester, once for all lines that wait for it, whether it was really them.
     fn ask_for_proof(&mut self) -> Result<(), Unavailable> {
-        let commands = self.take_unproven();
+        let (places, commands): (Vec<usize>, Vec<String>) = self.take_unproven().into_iter().unzip();
         if commands.is_empty() {
             return Ok(());
         }
         let address = self.who.address.clone();
         let kind = RequestKind::Commands;
-        self.ask_to_confirm(Opening { kind, address: &address, commands, by: None, text: "confirm-commands" })?;
+        let opening = Opening { kind, address: &address, commands, by: None, text: "confirm-commands" };
+        let said = self.ask_to_confirm(opening)?;
+        // They were told that they are asked.
+        if !said.told {
+            places.into_iter().for_each(|place| self.note_again(place, &said));
+        }
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! Requests that wait for a confirmation: opened, opened again, confirmed, cancelled.
 //!
 //! One request of a kind is open for a person on a list. Asked for again it is refreshed: it keeps its token, waits longer, and is
-//! mailed again, but not within the hour. With other commands in it, it is a new one, and the old token is worth nothing.
+//! mailed again, but not within the hour. With other commands in it, it is a new one, and the old token is worth nothing; so a mail
+//! that may be forged puts none in the place of one that was mailed within the hour. Its own person does, with a proof, and an owner
+//! who invites.
 
 use jiff::SignedDuration;
 use listmill_core::{Address, Member, Request, RequestKind, Timestamp, Trust, Unavailable, Word};
@@ -50,10 +52,14 @@ impl Session<'_> {
         }
         let waiting = Said { told: itself, ..self.waiting(key, &[("address", address.as_str())]) };
         let before = self.draft.request(&self.list.address, opening.kind, address)?.filter(|open| open.expires > now);
-        let same = before.filter(|open| open.commands == opening.commands || self.keeps_invitation(open, &opening));
-        if same.as_ref().is_some_and(|same| now.duration_since(same.mailed) < AGAIN) {
-            return Ok(waiting);
-        }
+        let is_fresh = |open: &Request| now.duration_since(open.mailed) < AGAIN;
+        let is_same = |open: &Request| open.commands == opening.commands || self.keeps_invitation(open, &opening);
+        let before = match before {
+            Some(open) if is_fresh(&open) && is_same(&open) => return Ok(waiting),
+            Some(open) if is_fresh(&open) && !self.may_replace(&opening) => return Ok(self.waits_behind(&opening)),
+            before => before,
+        };
+        let same = before.filter(is_same);
         let expires = now.checked_add(self.list.settings.request_expiry).unwrap_or(Timestamp::MAX);
         let request = match same {
             Some(same) => Request { mailed: now, expires, ..same },
@@ -93,10 +99,25 @@ impl Session<'_> {
         })
     }
 
+    /// Whose word is enough to put another request in the place of one whose mail may be being answered just now.
+    fn may_replace(&self, opening: &Opening<'_>) -> bool {
+        self.is_own_word(opening) || opening.text == "invitation"
+    }
+
+    fn is_own_word(&self, opening: &Opening<'_>) -> bool {
+        *opening.address == self.who.address && self.who.is_proven()
+    }
+
+    /// Nothing is opened, as another request is there; whoever has it is told, and nobody else.
+    fn waits_behind(&self, opening: &Opening<'_>) -> Said {
+        let address = [("address", opening.address.as_str())];
+        let itself = *opening.address == self.who.address;
+        self.waiting(if itself { "request-waits-already" } else { "confirmation-sent-if-it-can-be" }, &address)
+    }
+
     /// An owner's invitation is worth more than a request to join, and a stranger does not put one into its place.
     fn keeps_invitation(&self, open: &Request, opening: &Opening<'_>) -> bool {
-        let own_word = *opening.address == self.who.address && self.who.is_proven();
-        is_invitation(open) && opening.text == "confirm-join" && !own_word
+        is_invitation(open) && opening.text == "confirm-join" && !self.is_own_word(opening)
     }
 
     fn mail_confirmation(&mut self, request: &Request, text: &str, trust: Trust) -> Result<bool, Unavailable> {

@@ -52,8 +52,8 @@ pub(crate) struct Session<'a> {
     pub(crate) has_token: bool,
     /// What was done with held posts; the other moderators are told.
     pub(crate) deeds: Vec<Deed>,
-    /// Commands that wait until it is sure who gives them.
-    unproven: Vec<String>,
+    /// Commands that wait until it is sure who gives them, each with the place of its result.
+    unproven: Vec<(usize, String)>,
     results: Vec<ResultLine>,
     /// Each result was told by a letter of its own.
     all_told: bool,
@@ -162,13 +162,21 @@ impl<'a> Session<'a> {
 
     /// Lets a command wait until it is sure who gives it.
     pub(crate) fn wait_for_proof(&mut self, ask: &Ask) -> Said {
-        self.unproven.push(ask.to_string());
+        self.unproven.push((self.results.len(), ask.to_string()));
         Said { told: true, ..self.waiting("proof-needed", &[("address", self.who.address.as_str())]) }
     }
 
-    /// The commands that wait.
-    pub(crate) fn take_unproven(&mut self) -> Vec<String> {
+    /// The commands that wait, each with the place of its result.
+    pub(crate) fn take_unproven(&mut self) -> Vec<(usize, String)> {
         std::mem::take(&mut self.unproven)
+    }
+
+    /// Keeps what came of a line after all.
+    pub(crate) fn note_again(&mut self, place: usize, said: &Said) {
+        self.all_told &= said.told;
+        if let Some(result) = self.results.get_mut(place) {
+            (result.status, result.text) = (said.status, said.text.clone());
+        }
     }
 
     /// Those who decide about posts: the moderators, or the owners of a list that has none.
