@@ -23,8 +23,8 @@ pub trait Store: StoreView + Send + Sync {
     /// The store cannot be read now.
     fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Unavailable>;
 
-    /// Forgets the outgoing entries of a batch, because they are written elsewhere; durable when this returns. The id stays
-    /// known as applied.
+    /// Forgets the outgoing entries of a batch, because they are written elsewhere. The id stays known as applied. It need not be
+    /// durable when this returns: what comes back after a power cut is sent again under the same ids.
     ///
     /// # Errors
     /// The store cannot be written now; calling it again is harmless.

@@ -5,6 +5,7 @@ use listmill_queue_format::EntryId;
 
 use super::apply::Application;
 use super::engine::{Changes, Engine, Fault};
+use super::files::MessageFiles;
 use super::maps;
 use super::prune::applied_value;
 use crate::blocks::{Pages, Pair};
@@ -59,14 +60,18 @@ impl Engine {
 
     /// See [`Store::outbox_done`](crate::Store::outbox_done).
     pub(super) fn outbox_done(&self, id: EntryId) -> Result<(), Fault> {
-        let gone = self.write(|draft, _| {
+        let (gone, batch) = self.write_soon(|draft, _| {
             let gone = outbox_of(draft, id.as_bytes())?;
             for (key, _) in &gone {
                 maps::outbox().remove(draft, key)?;
             }
             Ok(gone)
         })?;
-        self.files.forget(gone.iter().map(|(_, record)| record));
+        // A record that comes back after a power cut is sent again under the same ids, which is harmless, as long as its files are there.
+        if gone.iter().any(|(_, record)| MessageFiles::is_named(record)) {
+            self.wait_durable(batch)?;
+            self.files.forget(gone.iter().map(|(_, record)| record));
+        }
         Ok(())
     }
 

@@ -111,6 +111,16 @@ impl Engine {
         &self,
         make: impl FnOnce(&mut Changes<'_>, &mut Pruning) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        let (made, number) = self.write_soon(make)?;
+        self.wait_durable(number)?;
+        Ok(made)
+    }
+
+    /// As [`write`](Self::write), for what need not be durable yet: the next batch that is takes it along. Says which batch it is.
+    pub(super) fn write_soon<T>(
+        &self,
+        make: impl FnOnce(&mut Changes<'_>, &mut Pruning) -> Result<T, Fault>,
+    ) -> Result<(T, u64), Fault> {
         let arrival = self.group.arrive();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut draft = Draft::new(Disk(&self.db));
@@ -127,8 +137,7 @@ impl Engine {
         };
         drop(writer);
         drop(arrival);
-        self.wait_durable(number)?;
-        Ok(made)
+        Ok((made, number))
     }
 
     /// Returns when all that is applied is durable.
@@ -136,7 +145,7 @@ impl Engine {
         self.wait_durable(self.group.last())
     }
 
-    fn wait_durable(&self, batch: u64) -> Result<(), Fault> {
+    pub(super) fn wait_durable(&self, batch: u64) -> Result<(), Fault> {
         let sync = || {
             self.db.flush().map_err(disk::fault)?;
             self.data
