@@ -31,6 +31,7 @@ pub mod reply;
 mod rfc2047;
 pub mod sender;
 mod signed;
+mod subjects;
 #[cfg(test)]
 mod test_addresses;
 pub mod text;
