@@ -82,8 +82,8 @@ pub struct Confirm<'a> {
     pub request: &'a str,
     /// Until when it can be confirmed.
     pub expires: &'a str,
-    /// For `confirm-commands` the commands that will be carried out, for `confirm-leave-all` the lists that will be left;
-    /// may be empty.
+    /// For `confirm-commands` the commands that will be carried out, for `confirm-leave-all` the lists that will be left, for
+    /// `confirm-join` the command where it has options; may be empty.
     pub commands: Vec<String>,
 }
 

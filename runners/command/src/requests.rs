@@ -12,7 +12,7 @@ use listmill_mail::reply::written;
 use listmill_mail::token::{confirm_token, handle, is_confirm_token};
 use listmill_templates::Confirm;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Joining};
 use crate::grammar;
 use crate::session::{Said, Session};
 use crate::who::Requester;
@@ -137,7 +137,11 @@ impl Session<'_> {
             token: &token,
             request: &self.address(Word::Request),
             expires: &day(request.expires),
-            commands: if text == "confirm-commands" { shown(request, member.as_ref()) } else { Vec::new() },
+            commands: match text {
+                "confirm-commands" => shown(request, member.as_ref()),
+                "confirm-join" => with_options(request),
+                _ => Vec::new(),
+            },
         };
         let answers = self.message.filter(|_| request.address == self.who.address);
         let letter = Letter {
@@ -228,6 +232,12 @@ fn shown(request: &Request, member: Option<&Member>) -> Vec<String> {
         return request.commands.clone();
     }
     request.commands.iter().filter_map(|line| grammar::command(line).ok()).map(|ask| ask.brief()).collect()
+}
+
+/// The command of somebody who joins, where it says more than that they do.
+fn with_options(request: &Request) -> Vec<String> {
+    let plain = Joining::default().to_string();
+    request.commands.iter().filter(|line| **line != plain).cloned().collect()
 }
 
 /// A day, as people in all languages read it.
