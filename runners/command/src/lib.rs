@@ -3,8 +3,8 @@
 //! Reads: the command queue; from the store, lists, memberships, held posts and decisions, open requests, the ban lists, the budget of
 //! letters and the signing keys.
 //! Writes: pending (posts that a moderator lets through), outbound (letters), command (the next page of a round of the clock); changes go into the store.
-//! Never: answers automatic mail (RFC 3834), changes anything on the word of a mail that may be forged, or writes to a
-//! stranger beyond the budget.
+//! Never: answers automatic mail (RFC 3834), changes anything on the word of a mail that may be forged, but for who joins or leaves
+//! a list whose owners say `open`, or writes to a stranger beyond the budget.
 //!
 //! A message becomes lines (`ask`), each line is carried out in a `session`, which collects changes and letters, and
 //! whoever asked gets one answer with a result for each line. `specs/runners/command.md` has the commands.
