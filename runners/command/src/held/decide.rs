@@ -39,6 +39,8 @@ pub(crate) enum Came {
     Before(Box<Decision>),
     /// It is not: a line above has decided it.
     Above,
+    /// It is not: the wish cannot be granted; why. It goes on waiting.
+    NotGranted(Said),
     /// It is not: nothing is held under this number.
     Nothing,
     /// It is not: the held entry cannot be read, or its bytes are not those that were held; why.
@@ -61,7 +63,10 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
             Ok(entry) => accept(s, id, &entry, by),
             Err(why) => return Ok(Came::Unreadable(why)),
         },
-        (Verdict::Accept, Some(asks)) => granted = Some(grant(s, &post, asks)?),
+        (Verdict::Accept, Some(asks)) => match grant(s, &post, asks)? {
+            Ok(said) => granted = Some(said),
+            Err(why_not) => return Ok(why_not),
+        },
         (Verdict::Reject | Verdict::Lapse, _) => {
             let entry = entry_of(s, &post)?;
             untold = tell::author(s, &post, &entry, verdict, reason)?;
@@ -88,16 +93,17 @@ fn accept(s: &mut Session<'_>, id: HeldId, entry: &Entry, by: &str) {
     s.forward(accepted, format!("held post {id} accepted by {by}"));
 }
 
-/// The wish is fulfilled.
-fn grant(s: &mut Session<'_>, post: &HeldPost, asks: &str) -> Result<Said, Unavailable> {
-    let unreadable = |s: &Session<'_>| s.refused("held-unreadable", &[("id", &post.id.to_string())]);
-    let Ok(address) = post.author.parse() else { return Ok(unreadable(s)) };
-    match grammar::command(asks) {
-        Ok(Ask::Join(joining)) => members::join_approved(s, &address, &joining),
-        Ok(Ask::Leave { .. }) => members::leave_approved(s, &address),
+/// The wish is fulfilled; or why it cannot be, and goes on waiting: who was banned meanwhile may be unbanned, and a discard ends it.
+fn grant(s: &mut Session<'_>, post: &HeldPost, asks: &str) -> Result<Result<Said, Came>, Unavailable> {
+    let unreadable = |why: &str| Ok(Err(Came::Unreadable(why.to_owned())));
+    let Ok(address) = post.author.parse() else { return unreadable("nobody can be named who wishes it") };
+    let said = match grammar::command(asks) {
+        Ok(Ask::Join(joining)) => members::join_approved(s, &address, &joining)?,
+        Ok(Ask::Leave { .. }) => members::leave_approved(s, &address)?,
         // A wish that an older version wrote.
-        _ => Ok(unreadable(s)),
-    }
+        _ => return unreadable("nobody knows what it wishes"),
+    };
+    Ok(if said.status == Status::Ok { Ok(said) } else { Err(Came::NotGranted(said)) })
 }
 
 /// The command: `approve 1 3-5`, `reject 2: off topic`, `discard 4`.
@@ -135,6 +141,7 @@ pub(super) fn said(s: &Session<'_>, id: HeldId, verdict: Verdict, came: Came) ->
         (Came::Done { .. }, Verdict::Discard | Verdict::Lapse) => s.done("held-discarded", &values),
         (Came::Before(decision), _) => before(s, &decision),
         (Came::Above, _) => s.refused("held-decided-above", &values),
+        (Came::NotGranted(said), _) => Said { text: format!("{id}: {}", said.text), told: false, ..said },
         (Came::Nothing, _) => s.refused("held-nothing", &values),
         (Came::Unreadable(_), _) => s.refused("held-unreadable", &values),
     }

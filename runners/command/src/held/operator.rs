@@ -97,6 +97,7 @@ fn why_not(list: &List, id: HeldId, came: Came) -> String {
     match came {
         Came::Before(decision) => told(list, &decision),
         Came::Unreadable(why) => format!("held post {id} is corrupt: {why}"),
+        Came::NotGranted(said) => format!("{id}: {}", said.text),
         Came::Done { .. } | Came::Above | Came::Nothing => not_held(list, id),
     }
 }
