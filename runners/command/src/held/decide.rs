@@ -6,7 +6,7 @@ use listmill_queue_format::{Approval, Entry, Queue};
 use listmill_templates::Status;
 
 use super::others::Deed;
-use super::post::{Found, entry_of, find, moment};
+use super::post::{Found, entry_of, find, moment, record};
 use super::tell::{self, Untold};
 use crate::ask::Ask;
 use crate::session::{Said, Session};
@@ -14,6 +14,11 @@ use crate::{grammar, members};
 
 /// The name under which accepted posts derive from the held entry: a post is accepted once, so there is one.
 const ACCEPTED: &str = "held";
+
+/// So many posts are decided at most by one mail, or by one command of an operator, and those that go to the list have at most so many octets:
+/// all of it is one commit, and in memory at once.
+pub(super) const MOST: usize = 500;
+pub(super) const OCTETS: u64 = 64 * 1024 * 1024;
 
 /// What is to become of a held post, on whose word.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +44,10 @@ pub(crate) enum Came {
     Before(Box<Decision>),
     /// It is not: a line above has decided it.
     Above,
+    /// It is not: a line above has brought it back, and it waits again when the message is done.
+    Again,
+    /// It is not: too much was decided already by this message.
+    TooMuch,
     /// It is not: the wish cannot be granted; why. It goes on waiting.
     NotGranted(Said),
     /// It is not: nothing is held under this number.
@@ -55,7 +64,13 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
         Found::Above => return Ok(Came::Above),
         Found::Nothing => return Ok(Came::Nothing),
     };
+    if record(s.draft.view, &s.list.address, id)?.is_none() {
+        return Ok(Came::Again);
+    }
     let Decree { verdict, by, reason } = decree;
+    if is_too_much(s, &post, verdict) {
+        return Ok(Came::TooMuch);
+    }
     let (mut untold, mut granted) = (None, None);
     match (verdict, &post.asks) {
         // Whoever decides, and by whatever way: what goes to the list are the bytes that were held, and shown.
@@ -80,6 +95,12 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
         s.deeds.push(Deed::of(verdict.name(), &post, by));
     }
     Ok(Came::Done { untold, granted })
+}
+
+fn is_too_much(s: &Session<'_>, post: &HeldPost, verdict: Verdict) -> bool {
+    let octets: u64 = s.deeds.iter().map(|deed| deed.octets).sum();
+    let goes_on = verdict == Verdict::Accept && post.asks.is_none();
+    s.deeds.len() >= MOST || (goes_on && octets > 0 && octets + post.size > OCTETS)
 }
 
 /// The post goes on to the list.
@@ -141,6 +162,8 @@ pub(super) fn said(s: &Session<'_>, id: HeldId, verdict: Verdict, came: Came) ->
         (Came::Done { .. }, Verdict::Discard | Verdict::Lapse) => s.done("held-discarded", &values),
         (Came::Before(decision), _) => before(s, &decision),
         (Came::Above, _) => s.refused("held-decided-above", &values),
+        (Came::Again, _) => s.refused("held-again-above", &values),
+        (Came::TooMuch, _) => s.refused("held-too-much", &values),
         (Came::NotGranted(said), _) => Said { text: format!("{id}: {}", said.text), told: false, ..said },
         (Came::Nothing, _) => s.refused("held-nothing", &values),
         (Came::Unreadable(_), _) => s.refused("held-unreadable", &values),

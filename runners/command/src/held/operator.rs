@@ -3,7 +3,7 @@
 use listmill_core::{Context, Decision, Disposition, HeldId, List, StoreView, Unavailable, Verdict};
 use listmill_queue_format::Entry;
 
-use super::decide::{Came, Decree, decide_one};
+use super::decide::{Came, Decree, MOST, OCTETS, decide_one};
 use super::later::{Undone, undo_one};
 use super::summary::summaries;
 use crate::Command;
@@ -98,7 +98,11 @@ fn why_not(list: &List, id: HeldId, came: Came) -> String {
         Came::Before(decision) => told(list, &decision),
         Came::Unreadable(why) => format!("held post {id} is corrupt: {why}"),
         Came::NotGranted(said) => format!("{id}: {}", said.text),
-        Came::Done { .. } | Came::Above | Came::Nothing => not_held(list, id),
+        Came::TooMuch => {
+            let mib = OCTETS / (1024 * 1024);
+            format!("post {id} is too much for one command: {MOST} posts, and {mib} MiB of those that go to the list")
+        }
+        Came::Done { .. } | Came::Above | Came::Again | Came::Nothing => not_held(list, id),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the other moderators are told when one of them has decided: one letter for a message, with a line for each post.
 
 use listmill_core::settings::Notices;
-use listmill_core::{Address, HeldPost, Member, Unavailable, Word, leads_back};
+use listmill_core::{Address, HeldPost, Member, Unavailable, Verdict, Word, leads_back};
 use listmill_letters::{Letter, language_of};
 use listmill_mail::compose::Room;
 use listmill_templates::Decided;
@@ -18,6 +18,8 @@ pub(crate) struct Deed {
     author: String,
     subject: String,
     by: String,
+    /// Octets that go on to the list.
+    pub(super) octets: u64,
 }
 
 impl Deed {
@@ -29,6 +31,7 @@ impl Deed {
             author: short(&post.author),
             subject: short(&post.subject),
             by: by.to_owned(),
+            octets: if what == Verdict::Accept.name() && post.asks.is_none() { post.size } else { 0 },
         }
     }
 }
