@@ -22,12 +22,20 @@ pub enum RequestKind {
     Address,
     /// Commands for which one must know who gives them.
     Commands,
+    /// Decisions of a moderator, which came with a token that went to nobody else.
+    Decisions,
 }
 
 impl RequestKind {
     /// Every kind.
-    pub const ALL: [RequestKind; 5] =
-        [RequestKind::Join, RequestKind::Leave, RequestKind::LeaveAll, RequestKind::Address, RequestKind::Commands];
+    pub const ALL: [RequestKind; 6] = [
+        RequestKind::Join,
+        RequestKind::Leave,
+        RequestKind::LeaveAll,
+        RequestKind::Address,
+        RequestKind::Commands,
+        RequestKind::Decisions,
+    ];
 
     /// The name in the store and in tokens.
     pub fn name(self) -> &'static str {
@@ -37,6 +45,7 @@ impl RequestKind {
             RequestKind::LeaveAll => "leave-all",
             RequestKind::Address => "address",
             RequestKind::Commands => "commands",
+            RequestKind::Decisions => "decisions",
         }
     }
 }

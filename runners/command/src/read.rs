@@ -205,7 +205,7 @@ impl Session<'_> {
             (Ok(Ask::ChangeAddress { old: Some(old), new }), RequestKind::Address) => {
                 members::change_address_confirmed(self, &old, &new)
             }
-            (Ok(ask), RequestKind::Commands) => carry_out(self, &ask),
+            (Ok(ask), RequestKind::Commands | RequestKind::Decisions) => carry_out(self, &ask),
             // A request that an older version wrote.
             _ => Ok(self.refused("token-unknown", &[])),
         }
@@ -218,7 +218,7 @@ impl Session<'_> {
             return Ok(());
         }
         let address = self.who.address.clone();
-        let kind = RequestKind::Commands;
+        let kind = if self.has_token { RequestKind::Decisions } else { RequestKind::Commands };
         let opening = Opening { kind, address: &address, commands, by: None, text: "confirm-commands" };
         let said = self.ask_to_confirm(opening)?;
         // They were told that they are asked.

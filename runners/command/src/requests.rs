@@ -1,5 +1,9 @@
 //! Requests that wait for a confirmation: opened, opened again, confirmed, cancelled.
 //!
+//! A moderator's decisions that came with a token, which went to nobody else, are a kind of their own: commands in the moderator's name,
+//! which anybody can write, neither replace them nor keep them waiting. Later decisions are added to those that wait, under the same
+//! token, and each letter that asks confirms them all.
+//!
 //! One request of a kind is open for a person on a list. Asked for again it is refreshed: it keeps its token, waits longer, and is
 //! mailed again, but not within the hour. With other commands in it, it is a new one, and the old token is worth nothing; so a mail
 //! that may be forged puts none in the place of one that was mailed within the hour. Its own person does, with a proof, and an owner
@@ -22,6 +26,9 @@ const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Words that mean yes, in the languages of the letters.
 const YES: [&str; 9] = ["yes", "ok", "okay", "confirm", "ja", "oui", "sí", "si", "はい"];
+
+/// So many decisions at most wait for one confirmation.
+const MAX_DECISIONS: usize = 100;
 
 /// So many other people at most are asked by one mail that may be forged.
 const MAX_OTHERS: usize = 3;
@@ -52,6 +59,9 @@ impl Session<'_> {
         }
         let waiting = Said { told: itself, ..self.waiting(key, &[("address", address.as_str())]) };
         let before = self.draft.request(&self.list.address, opening.kind, address)?.filter(|open| open.expires > now);
+        if let (RequestKind::Decisions, Some(open)) = (opening.kind, &before) {
+            return self.add_decisions(open, opening, waiting);
+        }
         let is_fresh = |open: &Request| now.duration_since(open.mailed) < AGAIN;
         let is_same = |open: &Request| open.commands == opening.commands || self.keeps_invitation(open, &opening);
         let before = match before {
@@ -67,8 +77,25 @@ impl Session<'_> {
         };
         let text = if is_invitation(&request) { "invitation" } else { opening.text };
         // On the word of somebody else it is a stranger's, however well that one is known.
-        let trust = if itself { self.who.trust() } else { Trust::Stranger };
+        let trust = match opening.kind {
+            RequestKind::Decisions => Trust::Known,
+            _ if itself => self.who.trust(),
+            _ => Trust::Stranger,
+        };
         if self.mail_confirmation(&request, text, trust)? {
+            self.draft.open(request)?;
+        }
+        Ok(waiting)
+    }
+
+    /// Adds decisions to those that wait, and asks about all of them.
+    fn add_decisions(&mut self, open: &Request, opening: Opening<'_>, waiting: Said) -> Result<Said, Unavailable> {
+        let mut request = Request { mailed: self.cx.now, ..open.clone() };
+        request.commands.extend(opening.commands.into_iter().filter(|line| !open.commands.contains(line)));
+        request.commands.truncate(MAX_DECISIONS);
+        if request.commands.len() > open.commands.len()
+            && self.mail_confirmation(&request, opening.text, Trust::Known)?
+        {
             self.draft.open(request)?;
         }
         Ok(waiting)
@@ -183,7 +210,7 @@ impl Session<'_> {
             let one = self.carry_out_confirmed(line, &request)?;
             // Of several lines each is told by itself.
             match request.kind {
-                RequestKind::Commands => self.note(line, one),
+                RequestKind::Commands | RequestKind::Decisions => self.note(line, one),
                 _ => said = one,
             }
         }
@@ -216,7 +243,7 @@ impl Session<'_> {
 
 /// What only this person may confirm, and only in so many words: commands in their name, and a new address.
 fn is_personal(kind: RequestKind) -> bool {
-    matches!(kind, RequestKind::Commands | RequestKind::Address)
+    matches!(kind, RequestKind::Commands | RequestKind::Decisions | RequestKind::Address)
 }
 
 /// It was opened by an owner.
