@@ -12,10 +12,10 @@ use crate::ask::Ask;
 const MAX_SUBJECT: usize = 1000;
 
 /// Lines that are looked at.
-const MAX_LINES: usize = 25;
+pub(crate) const MAX_LINES: usize = 25;
 
 /// Commands that are carried out.
-const MAX_COMMANDS: usize = 20;
+pub(crate) const MAX_COMMANDS: usize = 20;
 
 /// After so many lines in a row that are no commands, it is a letter.
 const MAX_FAULTS: usize = 3;

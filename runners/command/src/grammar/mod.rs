@@ -15,6 +15,6 @@ mod tests;
 mod words;
 
 pub(crate) use decision::decision;
-pub(crate) use lines::{Line, lines};
+pub(crate) use lines::{Line, MAX_COMMANDS, MAX_LINES, lines};
 pub(crate) use nearest::nearest;
 pub(crate) use table::{Audience, COMMANDS, Command, Fault, command, find};

@@ -10,7 +10,7 @@ use super::post::numbers;
 use super::shown::shown;
 use super::token::{Good, good_for, worthless};
 use crate::ask::{Ask, Whom};
-use crate::grammar::{self, Fault, Line};
+use crate::grammar::{self, Fault, Line, MAX_COMMANDS, MAX_LINES};
 use crate::read::{carry_out, lines as carry_out_lines};
 use crate::session::Session;
 
@@ -61,12 +61,19 @@ fn to_summary(s: &mut Session<'_>, token: &str, claim: SummaryClaim, lines: &[St
     Ok(())
 }
 
-/// The lines that decide, and those that were meant to. What people write around them is theirs.
+/// The lines that decide, and those that were meant to, of as many as a message of commands may have. What people write around them is theirs.
 fn decisions(lines: &[String], about: Option<HeldId>) -> Vec<Line> {
-    let mut decisions = Vec::new();
-    for line in lines {
+    let (mut decisions, mut asks) = (Vec::new(), 0);
+    for (at, line) in lines.iter().filter(|line| !line.trim().is_empty()).enumerate() {
+        if at == MAX_LINES || asks == MAX_COMMANDS {
+            decisions.push(Line::Rest);
+            break;
+        }
         match grammar::decision(line, about) {
-            Ok(ask) => decisions.push(Line::Ask(ask)),
+            Ok(ask) => {
+                asks += 1;
+                decisions.push(Line::Ask(ask));
+            }
             Err(Fault::Usage(command)) => decisions.push(Line::Usage(line.clone(), command)),
             Err(Fault::Unknown) => {}
             Err(Fault::End) => break,
@@ -80,7 +87,7 @@ fn is_ask(line: &Line) -> bool {
 }
 
 /// Carries out the lines; of a summary, what it has shown.
-fn carry_out_all(s: &mut Session<'_>, lines: Vec<Line>, shown: Option<&[HeldId]>) -> Result<(), Unavailable> {
+fn carry_out_all(s: &mut Session<'_>, mut lines: Vec<Line>, shown: Option<&[HeldId]>) -> Result<(), Unavailable> {
     if !lines.iter().any(is_ask) {
         // Nobody whose word would count has said anything: a forged answer is not answered.
         if s.is_sure_of_who_is_in_charge() {
@@ -88,6 +95,10 @@ fn carry_out_all(s: &mut Session<'_>, lines: Vec<Line>, shown: Option<&[HeldId]>
             s.note("…", said);
         }
         return Ok(());
+    }
+    if !s.is_sure_of_who_is_in_charge() {
+        // Whoever forges an answer makes one letter, which asks whether it is true.
+        lines.retain(|line| !matches!(line, Line::Rest));
     }
     for line in lines {
         match (line, shown) {
