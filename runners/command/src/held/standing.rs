@@ -12,6 +12,9 @@ use crate::session::{Said, Session};
 
 const ALLOWED: &str = "allowed_nonmembers";
 
+/// Nonmembers who can be allowed by mail: every post of a nonmember is held against each of them.
+const MOST_ALLOWED: usize = 1000;
+
 /// `trust 7`: it is approved, and so is whatever its author writes from now on. `trust bob@example.net`: the latter.
 pub(crate) fn trust(s: &mut Session<'_>, whom: &[Whom]) -> Result<Said, Unavailable> {
     each(s, whom, |s, whom| {
@@ -153,7 +156,7 @@ fn let_pass(s: &mut Session<'_>, address: &Address) -> Result<Said, Unavailable>
         let mut allowed = allowed(s);
         if !allowed.contains(address) {
             allowed.push(address.clone());
-            if !allow(s, &allowed) {
+            if allowed.len() > MOST_ALLOWED || !allow(s, &allowed) {
                 return Ok(s.refused("trust-too-many", &values));
             }
         }
