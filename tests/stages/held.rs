@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use listmill_core::{CLOCK, Context, Disposition, HELD, ListAddress, StoreView, Timestamp};
+use listmill_core::{CLOCK, Context, Disposition, HELD, HeldPost, ListAddress, StoreChange, StoreView, Timestamp};
 use listmill_mail::message::Message;
 use listmill_mail::token::{SummaryClaim, is_summary_token, summary_claim};
 use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Subaddress};
@@ -210,4 +210,63 @@ fn a_summary_can_be_answered_although_a_post_came_back_since() {
     let answer = entry(Some(DEV), "request", &token, &mail("d 1-3"));
     all_that_follows(Entry { id: answer.id.derive("later", 0), ..answer }, &mut view);
     assert_eq!(left(&view), [2], "the summary did not show it");
+}
+
+/// A mail of the moderator, from a host that vouches for it.
+fn of_dave(lines: &str) -> String {
+    format!(
+        "Authentication-Results: mx.example.org; dmarc=pass header.from=example.org\r\nFrom: dave@example.org\r\n\
+         Subject: x\r\nIn-Reply-To: <1@lists.example.org>\r\n\r\n{lines}\r\n"
+    )
+}
+
+fn left(view: &MemoryView) -> Vec<u64> {
+    view.held(&dev(), None, 1000).unwrap().iter().map(|post| post.id).collect()
+}
+
+#[test]
+fn a_summary_shows_what_nobody_knows_the_bytes_of_and_its_answer_decides_about_the_others() {
+    let posts = list(DEV, 1..=3, false).replacen("author = \"p2@", "sha256 = \"\"\nauthor = \"p2@", 1);
+    let mut view = view(&posts);
+    let (letters, _) = all_that_follows(entry(None, CLOCK, "day", ""), &mut view);
+    let (token, _) = token_of(&letters[0]);
+    assert!(String::from_utf8_lossy(&letters[0].message).contains("Post 2"));
+    all_that_follows(entry(Some(DEV), "request", &token, &of_dave("d 1-3")), &mut view);
+    assert_eq!(left(&view), [2]);
+}
+
+#[test]
+fn one_mail_decides_about_five_hundred_at_most() {
+    let mut view = view(&list(DEV, 1..=501, false));
+    all_that_follows(entry(Some(DEV), "request", "", &of_dave("discard 1-400\r\nreject 401-501")), &mut view);
+    assert_eq!(left(&view), [501]);
+}
+
+#[test]
+fn one_mail_lets_so_many_octets_through_at_most() {
+    let mut view = view(&list(DEV, 1..=3, false));
+    let posts = view.held(&dev(), None, 3).unwrap();
+    for (of, size) in posts.iter().zip([40 << 20, 30 << 20, 20 << 20]) {
+        let (post, file) = view.held_entry(&dev(), of.id).unwrap().unwrap();
+        let post = HeldPost { size, entry: post.entry.derive("large", 0), ..post };
+        view.apply(&[StoreChange::Hold { post, file }], now()).unwrap();
+    }
+    assert_eq!(left(&view), [1, 2, 3, 4, 5, 6]);
+    all_that_follows(entry(Some(DEV), "request", "", &of_dave("approve 4-6\r\ndiscard 1")), &mut view);
+    assert_eq!(left(&view), [2, 3, 5], "40 MiB and 20 MiB, and not the 30 MiB between them");
+}
+
+#[test]
+fn a_thousand_nonmembers_are_trusted_by_mail() {
+    let allowed = (0..999).map(|number| format!("a{number}@example.net")).collect::<Vec<_>>().join(" ");
+    let mut view = view(&list(DEV, 1..=2, false).replacen(
+        "[[list.held]]",
+        &format!("[list.settings]\nallowed_nonmembers = \"{allowed}\"\n[[list.held]]"),
+        1,
+    ));
+    let (letters, _) = all_that_follows(entry(Some(DEV), "request", "", &of_dave("trust 1\r\ntrust 2")), &mut view);
+    assert_eq!(view.list(&dev()).unwrap().unwrap().settings.allowed_nonmembers.len(), 1000);
+    assert!(left(&view).is_empty(), "both are approved");
+    let answer = String::from_utf8(letters.last().unwrap().message.to_vec()).unwrap();
+    assert!(answer.contains("p2@example.com cannot be allowed"), "{answer}");
 }
