@@ -4,7 +4,7 @@ use std::iter::Peekable;
 
 use listmill_queue_format::AuthenticationResult;
 
-use crate::message::{Message, unfold};
+use crate::message::{Field, Message, unfold};
 
 /// A field that a mail server writes is never longer.
 const MAX_OCTETS: usize = 65_536;
@@ -12,15 +12,48 @@ const MAX_OCTETS: usize = 65_536;
 /// A chain of mail servers that we trust never says more: what is beyond is not recorded with the entry.
 const MAX_RESULTS: usize = 100;
 
+/// Received fields above one that is believed: our own, and that of the host which passed the message to us.
+const MAX_RECEIVED: usize = 2;
+
 /// The results that hosts in `trusted` (authserv-ids, letters in either case) wrote into this message, in order.
 ///
-/// A field whose authserv-id is not in `trusted`, or that is not written as RFC 8601 §2.2 says, counts for nothing; so
-/// does, within a field, a result that is not. Words that are no `ptype.property` (`action=none`, which some servers
-/// write) are passed over.
+/// RFC 8601 §5: where a field stands says who can have written it. The host in front of us writes its own above its
+/// Received field or directly below; what stands below a Received field that was there before may come from anybody. So a
+/// field counts only with at most two Received fields above it, the topmost of which is our own. Each host speaks once
+/// about each method: what another field of the same host says about it further down is not heard, for several milters
+/// write a field each, and none of them repeats another.
+///
+/// A field whose authserv-id is not in `trusted`, or that is not written as RFC 8601 §2.2 says, counts for nothing (nor
+/// one with white space in front of its colon, which border hosts that delete fields may not know); so does, within a
+/// field, a result that is not. Words that are no `ptype.property` (`action=none`, which some servers write) are passed
+/// over.
 pub fn authentication_results(message: &Message<'_>, trusted: &[String]) -> Vec<AuthenticationResult> {
-    let fields = message.named("Authentication-Results").map(|field| message.value(field));
-    let values = fields.filter(|value| value.len() <= MAX_OCTETS).filter_map(|value| std::str::from_utf8(value).ok());
-    values.flat_map(|value| results(&unfold(value.as_bytes()), trusted).unwrap_or_default()).take(MAX_RESULTS).collect()
+    let mut found: Vec<AuthenticationResult> = Vec::new();
+    let mut received = 0;
+    for field in message.fields() {
+        received += usize::from(field.name.eq_ignore_ascii_case("Received"));
+        if received > MAX_RECEIVED || found.len() == MAX_RESULTS {
+            break;
+        }
+        let mut more = believed(message, field, trusted).unwrap_or_default();
+        more.retain(|one| {
+            !found.iter().any(|above| above.authserv_id == one.authserv_id && above.method == one.method)
+        });
+        found.extend(more);
+        found.truncate(MAX_RESULTS);
+    }
+    found
+}
+
+/// What this field says; none when it is another one, or not to be believed.
+fn believed(message: &Message<'_>, field: &Field<'_>, trusted: &[String]) -> Option<Vec<AuthenticationResult>> {
+    let is_one = field.name.eq_ignore_ascii_case("Authentication-Results");
+    let colon = message.bytes().get(field.range.start + field.name.len());
+    let value = message.value(field);
+    if !is_one || colon != Some(&b':') || value.len() > MAX_OCTETS || std::str::from_utf8(value).is_err() {
+        return None;
+    }
+    results(&unfold(value), trusted)
 }
 
 /// The results of one unfolded value; none when it is not to be believed, or not to be understood.
@@ -283,8 +316,34 @@ mod tests {
     }
 
     #[test]
+    fn where_a_field_stands_says_whether_it_is_believed() {
+        let says = |what: &str| format!("Authentication-Results: mx.example.org; {what}\r\n");
+        let received = "Received: from a\r\n\tby b; Sun, 22 Nov 2026 09:30:00 +0000\r\n";
+        let [top, above, below, forged] = ["a=pass", "spf=pass", "dkim=pass", "dmarc=pass"].map(says);
+        let twice = format!("{}{}", says("dkim=fail; dkim=pass"), says("dkim=pass header.d=evil.example; arc=pass"));
+        let other = "Authentication-Results: mx2.example.org; dkim=pass\r\n";
+        let spaced = says("dmarc=pass").replace(':', " :");
+        for (header, expected) in [
+            (format!("{top}{received}{above}{received}{below}{received}{forged}"), "a=pass spf=pass dkim=pass"),
+            (format!("{received}{received}{below}Subject: x\r\n{above}"), "dkim=pass spf=pass"),
+            (format!("{received}{received}X-Y: z\r\n{received}{forged}"), ""),
+            (format!("{received}{received}{}{forged}", received.to_uppercase()), ""),
+            (format!("{received}{forged}"), "dmarc=pass"),
+            // Of one host, the topmost field that names a method.
+            (twice.clone(), "dkim=fail dkim=pass arc=pass"),
+            (format!("{}{other}", says("dkim=fail")), "dkim=fail dkim=pass"),
+            (spaced, ""),
+        ] {
+            let trusted = ["mx.example.org".to_owned(), "mx2.example.org".to_owned()];
+            let found = authentication_results(&Message::parse(format!("{header}\r\n").as_bytes()), &trusted);
+            assert_eq!(shown(&found), expected, "{header}");
+        }
+    }
+
+    #[test]
     fn what_is_recorded_is_bounded() {
-        let message = "Authentication-Results: mx.example.org; a=b; c=d\r\n".repeat(1000);
+        let message: String =
+            (0..1000).map(|at| format!("Authentication-Results: mx.example.org; a{at}=b; c{at}=d\r\n")).collect();
         let found = authentication_results(&Message::parse(message.as_bytes()), &["mx.example.org".to_owned()]);
         assert_eq!(found.len(), MAX_RESULTS);
     }
