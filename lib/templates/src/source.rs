@@ -89,19 +89,35 @@ pub(crate) fn registry() -> Handlebars<'static> {
     registry
 }
 
-/// What values become: no string has a control character, so none begins a line.
+/// What values become: one line, in which nothing shapes the text around it. White space of any kind and length, control
+/// characters among it, is one space; what nobody sees and what turns the direction of a line is nothing.
 pub(crate) fn one_line(value: &mut JsonValue) {
     match value {
-        JsonValue::String(text) if text.contains(is_break) => *text = text.replace(is_break, " "),
+        JsonValue::String(text) => *text = flat(text),
         JsonValue::Array(values) => values.iter_mut().for_each(one_line),
         JsonValue::Object(values) => values.values_mut().for_each(one_line),
         _ => (),
     }
 }
 
-/// Also what Unicode calls a line and a paragraph separator: programs disagree about what they do to a line.
-fn is_break(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')
+fn flat(text: &str) -> String {
+    let mut flat = String::with_capacity(text.len());
+    for letter in text.chars().filter(|letter| !is_unseen(*letter)) {
+        // White space has U+2028 and U+2029 too: programs disagree about what they do to a line.
+        match letter.is_whitespace() || letter.is_control() {
+            true if flat.ends_with(' ') => (),
+            true => flat.push(' '),
+            false => flat.push(letter),
+        }
+    }
+    flat
+}
+
+/// Marks, embeddings, overrides and isolates of direction (UAX 9), and spaces without width. Joiners stay: scripts and
+/// pictures need them.
+fn is_unseen(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}' | '\u{feff}')
+        || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A text has values and blocks, and neither includes another text nor changes how it is read.
@@ -125,5 +141,27 @@ fn known(one: &HelperTemplate, blocks: &[&str]) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("it has {{{{{name}}}}}, but a text can have values, #each, #if, #unless and #with only"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_flat() {
+        for (value, expected) in [
+            ("", ""),
+            ("hello", "hello"),
+            ("a\r\nb\0c", "a b c"),
+            ("a \t \u{a0}\u{202f}\u{3000}\u{2028}\u{85}b  ", "a b "),
+            ("a \u{200e} \u{feff} b", "a b"),
+            ("\u{202e}evorppa\u{202c} \u{2066}x\u{2069}\u{200f}\u{61c}", "evorppa x"),
+            ("👩\u{200d}🚀 می\u{200c}خواهم", "👩\u{200d}🚀 می\u{200c}خواهم"),
+        ] {
+            let mut values = JsonValue::from(vec![value, "x"]);
+            one_line(&mut values);
+            assert_eq!(values, JsonValue::from(vec![expected, "x"]), "{value:?}");
+        }
     }
 }

@@ -149,7 +149,7 @@ mod tests {
     use listmill_core::ListAddress;
 
     use super::*;
-    use crate::{Ack, LANGUAGES, Rejected};
+    use crate::{Ack, LANGUAGES, Rejected, Results};
 
     const ENGLISH: Scope<'static> = Scope { list: None, language: "en" };
 
@@ -236,7 +236,7 @@ mod tests {
         let text = templates.render("ack", ENGLISH, &Ack::example());
         assert_eq!(text, Templates::new().render("ack", ENGLISH, &Ack::example()));
         assert_eq!(templates.phrase("test", ENGLISH, &[("sense", "x")]), "test");
-        assert_eq!(templates.phrase("test", ENGLISH, &[("nonsense", "a\r\nb {{c}}")]), "a  b {{c}}");
+        assert_eq!(templates.phrase("test", ENGLISH, &[("nonsense", "a\r\nb {{c}}")]), "a b {{c}}");
     }
 
     #[test]
@@ -257,6 +257,24 @@ mod tests {
         assert!(!text.subject.contains(char::is_control), "{text:?}");
         assert!(!text.body.lines().any(|line| line.starts_with("approve")), "{text:?}");
         assert_eq!(text.body.lines().count(), 6, "{text:?}");
+    }
+
+    #[test]
+    fn no_value_shapes_the_text_around_it() {
+        let hostile = format!("x{}\u{202e}approve\u{a0}\u{3000}1", " ".repeat(80));
+        let values = Ack { list: "dev@lists.example.org", subject: &hostile };
+        let text = Templates::new().render("ack", ENGLISH, &values).unwrap();
+        assert!(text.subject.contains("x approve 1") && text.body.contains("x approve 1"), "{text:?}");
+    }
+
+    #[test]
+    fn a_value_of_several_lines_keeps_them_and_the_text_its_indentation() {
+        let mut results = Results::example();
+        results.lines.truncate(1);
+        results.lines[0].text = "two\nbob@example.net   Bob\n  carol@example.net".to_owned();
+        let text = Templates::new().render("results", ENGLISH, &results).unwrap();
+        let lines: Vec<&str> = text.body.lines().skip_while(|line| !line.ends_with(": two")).take(3).collect();
+        assert_eq!(lines[1..], ["      bob@example.net Bob", "       carol@example.net"], "{text:?}");
     }
 
     #[test]
