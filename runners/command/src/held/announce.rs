@@ -10,7 +10,7 @@ use listmill_templates::{Moderate, RuleHit};
 
 use super::excerpt::excerpt;
 use super::others::readers;
-use super::post::{entry_of, moment, size};
+use super::post::{entry_of, moment, one_line, short, size};
 use super::tell;
 use crate::config::CommandConfig;
 use crate::session::Session;
@@ -18,6 +18,9 @@ use crate::who::Requester;
 
 /// When so many wait, a letter for each is one too many: the summary names them.
 const CROWD: usize = 50;
+
+/// Characters of a reason for which a post is held; there may be words of the author in it.
+const REASON: usize = 58;
 
 /// Tells the moderators and the author of the post that was the entry `held`.
 pub(crate) fn announce(
@@ -75,12 +78,15 @@ fn notice(
         let token = decision_token(&keys, &list.address, post.id, &person.address, act, &post.sha256);
         list.address.with_word(word, &token)
     };
-    let hit = |hit: &listmill_queue_format::RuleHit| RuleHit { rule: hit.rule.clone(), reason: hit.reason.clone() };
+    let hit = |hit: &listmill_queue_format::RuleHit| RuleHit {
+        rule: hit.rule.clone(),
+        reason: one_line(&hit.reason, REASON),
+    };
     let values = Moderate {
         list: list.address.as_str(),
-        author: &post.author,
-        subject: &post.subject,
-        message_id: &post.message_id,
+        author: &short(&post.author),
+        subject: &short(&post.subject),
+        message_id: &short(&post.message_id),
         size: &size(post.size),
         since: &moment(post.since),
         expires: &moment(post.expires),

@@ -3,6 +3,8 @@
 use listmill_mail::message::Message;
 use listmill_mail::text::first_text;
 
+use super::post::one_line;
+
 /// Lines that are shown.
 const LINES: usize = 25;
 
@@ -17,26 +19,12 @@ const OCTETS: usize = 128 * 1024;
 pub(super) fn excerpt(message: &[u8]) -> Vec<String> {
     let begin = &message[..message.len().min(OCTETS)];
     let text = first_text(&Message::parse(begin)).unwrap_or_default();
-    let mut lines: Vec<String> = text.lines().map(shown).skip_while(|line| line.is_empty()).take(LINES).collect();
+    let mut lines: Vec<String> =
+        text.lines().map(|line| one_line(line, COLUMNS)).skip_while(|line| line.is_empty()).take(LINES).collect();
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
     lines
-}
-
-fn shown(line: &str) -> String {
-    let line: String = line.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_odd(*c)).collect();
-    let line = line.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(COLUMNS) {
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
-        None => line,
-    }
-}
-
-/// Control characters, and those that turn the direction of what follows.
-fn is_odd(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -64,13 +64,27 @@ pub(super) fn size(octets: u64) -> String {
     }
 }
 
-/// A value of a listing, which nobody can make long.
+/// A value of a notice, a summary or a line of one, which nobody can make long: with what stands before it, it fills a line that no mail program
+/// breaks when it is quoted, as what stood behind the break would look like the reader's own word.
 pub(super) fn short(text: &str) -> String {
-    const MOST: usize = 120;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    const MOST: usize = 44;
+    one_line(text, MOST)
+}
+
+/// What somebody else wrote, as one line of so many characters: white space is one space, and what leads the eye or a terminal astray is left out.
+pub(super) fn one_line(text: &str, most: usize) -> String {
+    let plain: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_odd(*c)).collect();
+    let line = plain.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line,
     }
+}
+
+/// Control characters, and those that turn the direction of what follows.
+fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Numbers, as one writes them.
@@ -90,7 +104,8 @@ mod tests {
         );
         assert_eq!(moment("2026-11-22T08:30:59Z".parse().unwrap()), "2026-11-22 08:30 UTC");
         assert_eq!(short("Grüße"), "Grüße");
-        assert_eq!(short(&"ü".repeat(200)).chars().count(), 121);
+        assert_eq!(short(&"ü".repeat(200)).chars().count(), 45);
+        assert_eq!(short(&format!("a{}b\u{202e}c\u{1b}\n=~=~=", " ".repeat(1000))), "a bc =~=~=");
         assert_eq!(numbers(&[1, 3]), "1, 3");
     }
 }

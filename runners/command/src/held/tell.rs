@@ -9,10 +9,13 @@ use listmill_mail::token::{Act, decision_token};
 use listmill_queue_format::Entry;
 use listmill_templates::{Held, JoinRefused, Lapsed, Rejected};
 
-use super::post::moment;
+use super::post::{moment, one_line, short};
 use crate::ask::Ask;
 use crate::grammar;
 use crate::session::Session;
+
+/// Characters of a reason for which a post is held.
+const MAX_REASON: usize = 200;
 
 /// Why an author is not told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,11 +95,11 @@ pub(super) fn author(
             s.write(&Letter { text: "join-refused", ..letter }, &values, trust)?
         }
         Verdict::Lapse => {
-            let values = Lapsed { list, subject: &post.subject, since: &moment(post.since), owner };
+            let values = Lapsed { list, subject: &short(&post.subject), since: &moment(post.since), owner };
             s.write(&Letter { text: "lapsed", ..letter }, &values, trust)?
         }
         _ => {
-            let values = Rejected { list, subject: &post.subject, reason, owner };
+            let values = Rejected { list, subject: &short(&post.subject), reason, owner };
             s.write(&Letter { text: "rejected", ..letter }, &values, trust)?
         }
     };
@@ -116,8 +119,8 @@ pub(super) fn held(s: &mut Session<'_>, post: &HeldPost, entry: &Entry) -> Resul
     let token = decision_token(&s.keys()?, &list.address, post.id, &reader.address, Act::Cancel, &post.sha256);
     let values = Held {
         list: list.address.as_str(),
-        subject: &post.subject,
-        reasons: post.reasons.iter().map(|hit| hit.reason.clone()).collect(),
+        subject: &short(&post.subject),
+        reasons: post.reasons.iter().map(|hit| one_line(&hit.reason, MAX_REASON)).collect(),
         expires: &moment(post.expires),
         cancel: &list.address.with_word(Word::Cancel, &token),
         owner: &s.address(Word::Owner),
