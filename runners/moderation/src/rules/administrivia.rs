@@ -1,4 +1,5 @@
-//! A command that was sent to the list by mistake: "unsubscribe".
+//! What was sent to the list by mistake: a command, as "unsubscribe", or an answer that still has the subject of a digest, which is
+//! about none of the posts in it.
 //!
 //! Conservative, because a person who writes *about* leaving must not be held: a command is a whole line, and the mail has
 //! next to nothing else that its author wrote.
@@ -19,15 +20,27 @@ pub(crate) fn look(post: &Post<'_>) -> Option<Hit> {
         return None;
     }
     let list = post.list?.name();
+    let subject = post.message.subject();
+    if is_digests(&subject) {
+        return Some(Hit::because(format!("the subject is that of a digest: {:?}", subject.trim())));
+    }
     let text = first_text(post.message).unwrap_or_default();
     let own = own_lines(&text);
-    let subject = post.message.subject();
     let (line, place) = match (command(&subject, list), own.first().and_then(|line| command(line, list))) {
         (Some(kind), _) if fits(kind, &own, list) => (subject.as_str(), "the subject"),
         (_, Some(kind)) if fits(kind, &own, list) => (*own.first()?, "the text"),
         _ => return None,
     };
     Some(Hit::because(format!("{place} is a command: {:?}", line.trim())))
+}
+
+/// The subject that list managers give a digest, also in an answer: `Re: dev Digest, Vol 3, Issue 4`.
+fn is_digests(subject: &str) -> bool {
+    let subject = subject.trim().to_lowercase();
+    let Some((_, behind)) = subject.split_once("digest, vol ") else { return false };
+    let Some((volume, issue)) = behind.split_once(", issue ") else { return false };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number(volume) && is_number(issue)
 }
 
 /// How sure a line is.
@@ -147,6 +160,25 @@ mod tests {
             "end of life",
         ] {
             assert_eq!(command(line, "dev"), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_subject_of_a_digest_is_no_posts() {
+        for subject in
+            ["Re: dev Digest, Vol 3, Issue 4", "dev Digest, Vol 127, Issue 12", "AW: [dev] DEV DIGEST, VOL 3, ISSUE 4 "]
+        {
+            assert!(is_digests(subject), "{subject:?}");
+        }
+        for subject in [
+            "",
+            "Digest, Vol 3",
+            "Which allocator? (was: dev Digest, Vol 3, Issue 4)",
+            "dev Digest, Vol 3, Issue 4: which allocator?",
+            "digest, vol x, issue y",
+            "The digest, volume 3",
+        ] {
+            assert!(!is_digests(subject), "{subject:?}");
         }
     }
 
