@@ -10,7 +10,7 @@
 //! who invites.
 
 use jiff::SignedDuration;
-use listmill_core::{Address, Member, Request, RequestKind, Timestamp, Trust, Unavailable, Word};
+use listmill_core::{Address, Member, Request, RequestKind, Timestamp, Trust, Unavailable, Word, resolve};
 use listmill_letters::{Letter, language_of};
 use listmill_mail::reply::written;
 use listmill_mail::token::{confirm_token, handle, is_confirm_token};
@@ -54,6 +54,10 @@ impl Session<'_> {
         let address = opening.address;
         let itself = *address == self.who.address;
         let key = if itself { "confirmation-sent" } else { "confirmation-sent-if-it-can-be" };
+        // A token must not lie about at an address that somebody else reads, or that passes it on.
+        if resolve(self.draft.view, address)?.is_some() {
+            return Ok(self.refused("is-no-person", &[("address", address.as_str())]));
+        }
         if !itself && !self.may_ask(address) {
             return Ok(self.refused("too-many-others", &[("count", &MAX_OTHERS.to_string())]));
         }
@@ -255,7 +259,8 @@ fn is_invitation(request: &Request) -> bool {
 /// The commands, for a mail that asks whether they are the reader's. Who is in charge sees every word; anybody else no words that
 /// a stranger may have chosen.
 fn shown(request: &Request, member: Option<&Member>) -> Vec<String> {
-    if member.is_some_and(|member| member.roles.is_staff()) {
+    // Addresses are what a change of address is about.
+    if request.kind == RequestKind::Address || member.is_some_and(|member| member.roles.is_staff()) {
         return request.commands.clone();
     }
     request.commands.iter().filter_map(|line| grammar::command(line).ok()).map(|ask| ask.brief()).collect()

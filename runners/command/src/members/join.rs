@@ -1,7 +1,7 @@
 //! Joining: at once, after a confirmation, or when a moderator approves.
 
 use listmill_core::settings::Policy;
-use listmill_core::{Address, By, Delivery, Member, RequestKind, Role, Trust, Unavailable, Word};
+use listmill_core::{Address, By, Delivery, Member, RequestKind, Role, Trust, Unavailable, Word, leads_back};
 use listmill_letters::{Letter, language_of};
 use listmill_templates::Welcome;
 
@@ -24,6 +24,9 @@ pub(crate) fn join(s: &mut Session<'_>, joining: &Joining) -> Outcome {
         return confirm(s, other, &mine);
     }
     // What is known of an address is told to whoever has it, and to nobody else.
+    if leads_back(s.draft.view, &s.who.address, &s.list.address)? {
+        return Ok(s.refused("is-no-person", &[("address", s.who.address.as_str())]));
+    }
     if s.who.is_proven() && s.has_role(Role::Member)? {
         return already_there(s, &mine);
     }
@@ -31,6 +34,9 @@ pub(crate) fn join(s: &mut Session<'_>, joining: &Joining) -> Outcome {
     match s.list.settings.subscribe_policy {
         Policy::Open if s.who.is_proven() || s.who.disowned.is_none() => {
             let trust = s.who.trust();
+            if !s.would_hear(&address, Some(trust))? {
+                return Ok(s.refused("untold-budget", &[]));
+            }
             enter(s, &address, &mine, Some(trust))
         }
         Policy::Moderate if s.who.is_proven() => held::hold_request(s, &mine.to_string()),
@@ -81,9 +87,6 @@ pub(crate) fn join_approved(s: &mut Session<'_>, address: &Address, joining: &Jo
 /// may be somebody else who asks.
 pub(crate) fn enter(s: &mut Session<'_>, address: &Address, joining: &Joining, trust: Option<Trust>) -> Outcome {
     let list = s.list;
-    if !s.would_hear(address, trust)? {
-        return Ok(s.refused("untold-budget", &[]));
-    }
     let known = s.draft.member(&list.address, address)?;
     if s.draft.is_banned(&list.address, address)? {
         return Ok(s.refused("may-not-join", &[("list", list.address.as_str())]));

@@ -107,6 +107,10 @@ pub(super) fn without_membership(mut member: Member) -> Option<Member> {
 
 fn take_off(s: &mut Session<'_>, list: &List, member: Member) -> Result<(), Unavailable> {
     let address = member.address.clone();
+    // An older wish to join must not bring them back when its letter is answered one day.
+    if let Some(request) = s.draft.request(&list.address, RequestKind::Join, &address)? {
+        s.draft.close(&request, "cancelled by leaving");
+    }
     match without_membership(member) {
         Some(left) => s.draft.put_member(&list.address, left),
         None => {

@@ -1,6 +1,6 @@
 //! Owners put people on the list, take them off, and invite them.
 
-use listmill_core::{Address, Member, RequestKind, Role, Trust, Unavailable};
+use listmill_core::{Address, Member, RequestKind, Role, Trust, Unavailable, leads_back};
 use listmill_letters::language_of;
 use listmill_templates::Status;
 
@@ -22,6 +22,9 @@ pub(crate) fn invite(s: &mut Session<'_>, address: &Address) -> Outcome {
 
 /// Why somebody cannot come on the list.
 fn obstacle(s: &Session<'_>, address: &Address) -> Result<Option<&'static str>, Unavailable> {
+    if leads_back(s.draft.view, address, &s.list.address)? {
+        return Ok(Some("is-no-person"));
+    }
     let member = s.draft.member(&s.list.address, address)?;
     if member.is_some_and(|member| member.roles.has(Role::Member)) {
         return Ok(Some("is-member"));
@@ -35,7 +38,8 @@ pub(crate) fn add(s: &mut Session<'_>, addresses: &[Address]) -> Outcome {
         if let Some(key) = obstacle(s, address)? {
             return Ok(Err(key));
         }
-        enter(s, address, &Joining::default(), Some(Trust::Known))?;
+        // Nobody asked for this letter but the owner.
+        enter(s, address, &Joining::default(), Some(Trust::Stranger))?;
         Ok(Ok("was-added"))
     })
 }
@@ -50,7 +54,7 @@ pub(crate) fn del(s: &mut Session<'_>, addresses: &[Address]) -> Outcome {
         }
         let language = language_of(Some(&member), list).to_owned();
         s.draft.drop_member(&list.address, address);
-        farewell(s, address, &language, Some(Trust::Known))?;
+        farewell(s, address, &language, Some(Trust::Stranger))?;
         Ok(Ok("was-removed"))
     })
 }
