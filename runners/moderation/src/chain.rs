@@ -91,7 +91,7 @@ chain! {
     header_match, Posts => Then::AsSaid,
         "The owner's explicit word comes before what is built in, and may accept what the rows below would hold.";
     administrivia, Posts => Then::Always(Action::Hold),
-        "A command is for us and not for the list, whoever wrote it; and an answer under the subject of a digest is about nothing.";
+        "A command is for us and not for the list, whoever wrote it.";
     automatic_reply, Posts => Then::Always(Action::Hold),
         "As the row above: not meant for everybody. Below the owner's rules, which may accept what a gateway brings.";
     max_size, Posts => Then::Always(Action::Reject),
