@@ -80,8 +80,11 @@ fn measured(text: &str) -> (usize, usize) {
 mod tests {
     use super::*;
 
+    /// How a program counts what stands in a line.
+    type Count = fn(&str) -> usize;
+
     /// What a program does that breaks lines at spaces, and counts so.
-    fn broken(line: &str, width: usize, count: fn(&str) -> usize) -> Vec<String> {
+    fn broken(line: &str, width: usize, count: Count) -> Vec<String> {
         let mut out = vec![String::new()];
         for word in line.split(' ') {
             let last = out.last_mut().unwrap();
@@ -109,7 +112,7 @@ mod tests {
     fn the_rest_of_a_line_is_quoted_wherever_a_program_breaks_it() {
         let words = ["y", "日", "é", "e\u{301}", "👩\u{200d}🚀", "y日", "日 ", "\t", "y\u{a0}"];
         let ends = ["a", "a 1-400", "approve", "a\u{a0}1-400\u{a0}zzzzzzzzzzzzzzzzzzzzzzzz", "a\t1", "\u{3000}a 1"];
-        let counts: [(fn(&str) -> usize, usize); 3] = [(|text| text.chars().count(), 50), (wide, 50), (str::len, 66)];
+        let counts: [(Count, usize); 3] = [(|text| text.chars().count(), 50), (wide, 50), (str::len, 66)];
         for (count, least) in counts {
             for (word, end) in words.iter().flat_map(|word| ends.map(|end| (word, end))) {
                 for width in [least, 60, 66, 72, 80, 100].into_iter().filter(|width| *width >= least) {

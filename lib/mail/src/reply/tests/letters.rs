@@ -48,11 +48,14 @@ fn filled(letter: &str, subject: &str) -> Vec<String> {
     body.map(line).collect()
 }
 
+/// How a program counts what stands in a line.
+type Count = fn(&str) -> usize;
+
 fn columns(text: &str) -> usize {
     text.chars().map(|c| if c >= '\u{1100}' { 2 } else { 1 }).sum()
 }
 
-fn broken(line: &str, width: usize, count: fn(&str) -> usize) -> String {
+fn broken(line: &str, width: usize, count: Count) -> String {
     let mut out = String::new();
     let mut at = 0;
     for word in line.split(' ') {
@@ -72,7 +75,7 @@ fn broken(line: &str, width: usize, count: fn(&str) -> usize) -> String {
 
 #[test]
 fn no_line_of_a_letter_comes_back_from_a_program_that_breaks_lines() {
-    let counts: [(fn(&str) -> usize, usize); 3] = [(columns, 50), (|text| text.chars().count(), 50), (str::len, 66)];
+    let counts: [(Count, usize); 3] = [(columns, 50), (|text| text.chars().count(), 50), (str::len, 66)];
     for (width, (at, letter)) in
         (50..=100).flat_map(|width| LETTERS.iter().enumerate().map(move |letter| (width, letter)))
     {
