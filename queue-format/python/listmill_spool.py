@@ -218,20 +218,28 @@ class Spool:
 
     def _is_present(self, id):
         """Whether the index names a place of this entry where it still is."""
-        try:
-            rank, at, _ = os.readlink(self.root / "ids" / id).split(".", 2)
-        except (OSError, ValueError):
-            return False
+        rank, at = self._indexed(id)
         places = [f"deferred/{at}.{rank}.{id}", *(f"{state}/{rank}.{at}.{id}" for state in ("new", "cur", "shunt"))]
         return any(os.path.lexists(self.root / place) for place in places)
 
+    def _indexed(self, id):
+        """RANK and TIME of the entry's name, as the index has them: a symbolic link or, by its time, the file itself."""
+        line = self.root / "ids" / id
+        try:
+            status = os.lstat(line)
+            if stat.S_ISLNK(status.st_mode):
+                rank, at, _ = os.readlink(line).split(".", 2)
+                return rank, at
+            at, rank = divmod(status.st_mtime_ns, 1000)
+            return str(rank), f"{at:020}"
+        except (OSError, ValueError):
+            return None, None
+
     def _is_elsewhere(self, name):
         """Whether the entry of this orphan is also in another place of the queue."""
-        try:
-            if os.readlink(self.root / "ids" / name[23:]) == name:
-                return False
-        except OSError:
-            pass
+        rank, at = self._indexed(name[23:])
+        if name == f"{rank}.{at}.{name[23:]}":
+            return False
         return any(found.endswith(name[23:]) for state in ("deferred", "new") for found in os.listdir(self.root / state))
 
     def _set_aside(self, directory, name, reason):

@@ -260,6 +260,29 @@ fn an_index_that_is_wrong_loses_nothing() {
 }
 
 #[test]
+fn what_a_writer_that_died_left_in_tmp_is_no_entry_although_the_index_names_it() {
+    let spool = Spool::new();
+    let put = entry("put again");
+    spool.queues.put(std::slice::from_ref(&put)).unwrap();
+    let name = spool.names("new")[0].clone();
+    fs::rename(spool.auth.join("new").join(&name), spool.auth.join("tmp/x")).unwrap(); // as if it had not come so far
+    spool.queues.put(std::slice::from_ref(&put)).unwrap();
+    assert_eq!(drain(&spool.opened_again()), ["put again"]);
+    assert_eq!(fs::read(spool.auth.join("tmp/x")).unwrap(), encode(&put).unwrap(), "and left to the sweep");
+    assert!(spool.names("ids").is_empty());
+}
+
+#[test]
+fn a_runner_that_does_not_keep_the_index_leaves_nothing_for_long() {
+    let spool = Spool::new();
+    let put = entry("released by somebody else");
+    spool.queues.put(std::slice::from_ref(&put)).unwrap();
+    fs::remove_file(spool.auth.join("new").join(&spool.names("new")[0])).unwrap();
+    spool.queues.put(std::slice::from_ref(&put)).unwrap();
+    assert_eq!(drain(&spool.queues), ["released by somebody else"], "what is gone may come again");
+}
+
+#[test]
 fn only_leftovers_are_swept_from_tmp() {
     let spool = Spool::new();
     let old = SystemTime::now() - Duration::from_secs(7200);

@@ -74,6 +74,28 @@ assert moderation.claim() is None
 }
 
 #[test]
+fn each_knows_a_repeat_of_what_the_other_has_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let queues = DiskQueues::open(directory.path()).unwrap();
+    let put = [entry(Queue::Moderation, 1)];
+    queues.put(&put).unwrap();
+    let repeats = "claim = moderation.claim()
+moderation.put(claim.entry)
+moderation.give_back(claim)
+pending.put(claim.entry.derive('moderation', 0, 'pending'))
+pending.put(claim.entry.derive('moderation', 0, 'pending'))
+";
+    python::run(&["-c", &program(directory.path(), repeats)]);
+    assert_eq!(count(directory.path(), "moderation/new"), 1);
+    assert_eq!(count(directory.path(), "pending/new"), 1);
+    let forwarded = claim(&queues, Queue::Pending);
+    queues.put(std::slice::from_ref(&forwarded.entry)).unwrap();
+    queues.release(forwarded.claim).unwrap();
+    queues.put(&put).unwrap();
+    assert_eq!((count(directory.path(), "moderation/new"), count(directory.path(), "pending/new")), (1, 0));
+}
+
+#[test]
 fn what_one_has_claimed_the_other_does_not_get_until_it_dies() {
     let directory = tempfile::tempdir().unwrap();
     let queues = DiskQueues::open(directory.path()).unwrap();

@@ -83,7 +83,7 @@ impl Spool {
             self.cur.discard(&name);
             return Ok(());
         }
-        self.index(place)?;
+        self.index(&self.cur, &name, place)?;
         match self.cur.rename(&name, &self.new, &name) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(()),
@@ -131,7 +131,7 @@ impl Spool {
         })?;
         for name in names {
             let Ok(opened) = self.tmp.open_entry(&name) else { continue };
-            if opened.is_regular() && is_leftover(opened.stat.st_mtime) && opened.try_lock() == Ok(true) {
+            if opened.is_regular() && is_leftover(&opened.stat) && opened.try_lock() == Ok(true) {
                 tracing::info!(file = self.tmp.at(name.as_bytes()), "a leftover is removed");
                 self.tmp.discard(&name);
             }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat, Timestamps};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -63,9 +63,14 @@ impl Dir {
         Ok(Opened { file: File::from(fd), stat })
     }
 
-    /// Writes a new file, and has it on the disk when this returns: `false` when there is one with this name. Nothing is
-    /// left of it when it fails.
-    pub(super) fn write_new(&self, name: &str, bytes: &[u8]) -> Result<bool, QueueError> {
+    /// Writes a new file, and has it on the disk when this returns, with what `before_sync` does to it: `false` when there is
+    /// one with this name. Nothing is left of it when it fails.
+    pub(super) fn write_new(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        before_sync: impl FnOnce() -> Result<(), QueueError>,
+    ) -> Result<bool, QueueError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = match rustix::fs::openat(&self.fd, name, flags, PRIVATE_FILE) {
             Ok(fd) => File::from(fd),
@@ -73,17 +78,10 @@ impl Dir {
             Err(errno) => return Err(self.failed("create", name, errno)),
         };
         // The lock tells the sweep that somebody still writes, however long it takes.
-        let written = try_lock(&file).map_err(io::Error::from).and_then(|_| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        });
-        match written {
-            Ok(()) => Ok(true),
-            Err(error) => {
-                self.discard(name);
-                Err(QueueError::os("write", self.at(name.as_bytes()), error))
-            }
-        }
+        let failed = |error| QueueError::os("write", self.at(name.as_bytes()), error);
+        let written = try_lock(&file).map_err(io::Error::from).and_then(|_| file.write_all(bytes)).map_err(failed);
+        let written = written.and_then(|()| before_sync()).and_then(|()| file.sync_all().map_err(failed));
+        written.map(|()| true).inspect_err(|_| self.discard(name))
     }
 
     /// Unlinks a file that nobody needs. That it cannot be is no reason to fail: the sweep finds it.
@@ -130,6 +128,15 @@ impl Dir {
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Gives a file a second name, in another directory.
+    pub(super) fn link(&self, name: &str, to: &Dir, new_name: &str) -> Result<(), Errno> {
+        rustix::fs::linkat(&self.fd, name, &to.fd, new_name, AtFlags::empty())
+    }
+
+    pub(super) fn set_times(&self, name: &str, times: &Timestamps) -> Result<(), Errno> {
+        rustix::fs::utimensat(&self.fd, name, times, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     pub(super) fn symlink(&self, target: &str, name: &str) -> Result<(), Errno> {

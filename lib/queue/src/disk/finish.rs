@@ -17,9 +17,9 @@ impl DiskQueues {
     /// what it writes are the same, those may be gone by then. All who release at the same time share the sync.
     pub(super) fn release_claim(&self, claim: Claim) -> Result<(), QueueError> {
         let (spool, hold) = self.held(claim)?;
-        let place = hold.place;
+        // The index first: nothing shall be left of the entry but its name in `cur`. Without it, an orphan is as well off.
+        spool.forget(hold.place.id);
         spool.unlink_claimed(&hold)?;
-        spool.forget(place.id);
         hold.finish();
         spool.cur.sync()
     }
@@ -43,17 +43,18 @@ impl DiskQueues {
         }
         let bytes = encode(entry).map_err(|error| QueueError::new("encode", entry.id, error))?;
         let (state, place) = Place::of(entry);
-        let tmp = spool.write_tmp(&bytes)?;
         // From here on the index says whose turn it is should we die with both copies there: not that in `cur`.
+        let tmp = spool.write_entry(place, &bytes)?;
         let (dir, name) = (spool.dir(state), place.name_in(state));
-        let moved = spool
-            .index(place)
-            .and_then(|()| spool.tmp.rename(&tmp, dir, &name).map_err(|errno| dir.failed("rename to", &name, errno)));
-        if let Err(error) = moved {
+        if let Err(errno) = spool.tmp.rename(&tmp, dir, &name) {
             spool.tmp.discard(&tmp);
-            return Err(error);
+            spool.forget(place.id);
+            return Err(dir.failed("rename to", &name, errno));
         }
-        dir.sync().inspect_err(|_| dir.discard(&name))?;
+        dir.sync().inspect_err(|_| {
+            dir.discard(&name);
+            spool.forget(place.id);
+        })?;
         spool.unlink_claimed(&hold)?;
         hold.finish();
         match state {

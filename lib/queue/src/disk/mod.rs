@@ -8,16 +8,16 @@
 //! | `deferred` | entries that wait for a clock; the time in the name is when | `MICROSECONDS.RANK.ID` |
 //! | `shunt` | set aside after a software fault; the reason in `NAME.why.json` | as in `new` |
 //! | `corrupt` | files that are no entries; the reason in `NAME.why.json` | `MICROSECONDS.OLDNAME` |
-//! | `ids` | an index: `ID` is a symbolic link whose target is the name in `new` | `ID` |
+//! | `ids` | an index: `ID` is a second name of the message file, whose time tells the place (see `index`) | `ID` |
 //! | `paused` | a mark: nobody claims while it is there | |
 //!
 //! `RANK` is one digit (1 is the most urgent), `MICROSECONDS` twenty digits since 1970, `ID` the entry's UUID. Several
 //! processes may write and claim at the same time, also such as are not ours. Those keep four rules:
 //!
-//! 1. *Write* in `tmp`, fsync the file, rename it into `new` (or `deferred`), fsync that directory.
+//! 1. *Write* in `tmp`, link it in `ids`, fsync the file, rename it into `new` (or `deferred`), fsync that directory.
 //! 2. *Claim*: open without following links, lock exclusively without waiting, see that the name still is the file that
 //!    is locked, rename from `new` into `cur` under the same name, and keep the lock.
-//! 3. *Finish* with the lock held: unlink from `cur` (and the link from `ids`), or rename back into `new`, or into `shunt`.
+//! 3. *Finish* with the lock held: unlink from `ids` and then from `cur`, or rename back into `new`, or into `shunt`.
 //! 4. An entry in `cur` that is not locked is an orphan: its claimer has died. Lock it as in 2, rename it into `new`.
 //!
 //! # Who is next
@@ -33,13 +33,14 @@
 //! | state | on the disk | what becomes of it |
 //! | --- | --- | --- |
 //! | put: written, not synced | a piece in `tmp` | nobody was told "stored"; swept after an hour |
-//! | put: synced | the file in `tmp` | the same |
-//! | put: in the index | and a link to nothing | the link is verified when it is used, so it does no harm |
+//! | put: in the index | and a line that names a place where nothing is | it is verified when it is used, so it does no harm |
+//! | put: synced | the file in `tmp`, and that line | the same |
 //! | put: renamed, directory not synced | the entry in `new`; after a power cut in `tmp` or `new` | nobody was told; the caller's repeat finds it, or not |
 //! | put: synced | the entry in `new` | stored |
 //! | claimed | the entry in `cur`; after a power cut in `new` or `cur` | its lock is gone: taken over within a second |
+//! | released: no longer in the index | the entry in `cur` | taken over, and in the index again |
 //! | released: unlinked, directory not synced | nothing; after a power cut perhaps the entry in `cur` | it runs again, with the same ids |
-//! | released: synced | nothing, or a link to nothing | done |
+//! | released: synced | nothing | done |
 //! | given back | the entry in `new`; after a power cut in `new` or `cur` | claimed again |
 //! | defer: deferred copy in place | the entry in `deferred` and in `cur` | the index names the deferred one: the orphan is dropped |
 //! | due: renamed | the entry in `new`; after a power cut in `deferred` or `new` | moved again |
@@ -53,6 +54,7 @@ mod chores;
 mod claim;
 mod dir;
 mod finish;
+mod index;
 mod line;
 mod look;
 mod names;

@@ -33,7 +33,7 @@ impl Spool {
             let Some((state @ (State::Shunted | State::Deferred), old)) = self.locate(id)? else { return Ok(false) };
             let place = Place { micros: clock::next(), ..old };
             let (dir, name) = (self.dir(state), old.name_in(state));
-            self.index(place)?;
+            self.index(dir, &name, place)?;
             match dir.rename(&name, &self.new, &place.name()) {
                 Ok(()) => {}
                 Err(Errno::NOENT) => continue,

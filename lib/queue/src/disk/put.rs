@@ -65,7 +65,8 @@ impl<'a> Batch<'a> {
         }
         let bytes = encode(entry).map_err(|error| QueueError::new("encode", entry.id, error))?;
         let (state, place) = Place::of(entry);
-        let tmp = spool.write_tmp(&bytes)?;
+        // The index first: what it says too early is found to be untrue, what it does not say would be put twice.
+        let tmp = spool.write_entry(place, &bytes)?;
         self.sync_later(spool.dir(state));
         self.entries.push(Written { spool, place, state, tmp, renamed: false });
         Ok(())
@@ -113,8 +114,6 @@ impl<'a> Batch<'a> {
 
 impl Written<'_> {
     fn rename(&mut self) -> Result<(), QueueError> {
-        // The index first: what it says too early is found to be untrue, what it does not say would be put twice.
-        self.spool.index(self.place)?;
         let name = self.place.name_in(self.state);
         let dir = self.spool.dir(self.state);
         self.spool.tmp.rename(&self.tmp, dir, &name).map_err(|errno| dir.failed("rename to", &name, errno))?;
