@@ -103,12 +103,12 @@ fn members_leave_by_mail_by_address_and_by_the_field_of_a_post() {
     let office = office(&[], &[BOB, ZOE, "ines@example.com", "otto@example.com"]);
     // Proven: at once. Not proven: after a confirmation.
     office.write(&command(BOB, "leave").proven());
-    office.letter(BOB, "You have left");
+    office.letter(BOB, "No longer a member of");
     office.write(&Mail::new(ZOE, "dev-leave@lists.example.org"));
     let asked = office.letter(ZOE, "Please confirm: leave");
     assert_eq!(office.roster(DEV).len(), 3);
     office.write(&asked.answer(""));
-    office.letter(ZOE, "You have left");
+    office.letter(ZOE, "No longer a member of");
     // By what stands in List-Unsubscribe: whoever sends it.
     office.write_and_rest(&post("otto@example.com", "one"));
     assert_eq!(office.copies("one").len(), 2);

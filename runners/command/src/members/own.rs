@@ -78,7 +78,7 @@ pub(crate) fn show(s: &mut Session<'_>) -> Outcome {
         format!("delivery: {}", delivery(s, &member)),
         format!("lang: {language}"),
     ];
-    lines.extend(member.preferences.named().iter().map(|(name, on)| format!("{name}: {}", word(*on))));
+    lines.extend(member.preferences.named().iter().map(|(name, on)| format!("{name}: {}", word(s, *on))));
     Ok(Said { text: lines.join("\n"), ..done })
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn set(s: &mut Session<'_>, choice: &Choice) -> Outcome {
         }
         Choice::Preference { name, on } => {
             member.preferences.set(name, *on);
-            s.done("set", &[("name", name), ("value", word(*on))])
+            s.done("set", &[("name", name), ("value", &word(s, *on))])
         }
     };
     keep(s, member)?;
@@ -138,6 +138,7 @@ fn keep(s: &mut Session<'_>, member: Member) -> Result<(), Unavailable> {
     Ok(())
 }
 
-fn word(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
+/// What a switch stands at, in words.
+fn word(s: &Session<'_>, on: bool) -> String {
+    s.phrase(if on { "switch-on" } else { "switch-off" }, &[])
 }
