@@ -126,7 +126,7 @@ impl Mail {
 }
 
 /// A message that somebody has received, read.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Letter {
     /// Whom it was delivered to.
     pub to: String,
@@ -138,6 +138,13 @@ pub struct Letter {
     pub subject: String,
     /// Its first text, decoded; its lines end in LF.
     pub text: String,
+}
+
+impl std::fmt::Debug for Letter {
+    /// As a failed test shows it: for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "to {} from <{}>:\n{}", self.to, self.return_path, String::from_utf8_lossy(&self.data))
+    }
 }
 
 impl Letter {
