@@ -74,6 +74,44 @@ fn the_nearest_text_is_taken_and_says_where_it_is_from() {
 }
 
 #[test]
+fn a_preview_is_for_the_list_and_says_what_would_not_be_sent() {
+    let site = site();
+    let mill = "mill@lists.example.org";
+    site.list(mill, &["language=de", "description=Mühlen"], []);
+    let told = site.ok(&["template", "preview", "welcome", "--list", mill]);
+    for part in ["Subject: Willkommen bei mill@", "    Mühlen\n", "    mill-leave@lists.example.org\n"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!told.contains("dev"), "{told}");
+    assert!(site.ok(&["template", "preview", "welcome", "--list", mill, "--language", "fr"]).contains("Bienvenue"));
+    // What is wrong with a text is said of that text, and what would be sent is shown all the same.
+    write(&site, "site/de/welcome.hbs", "subject: x\n{{lits}}\n");
+    write(&site, &format!("{mill}/de/welcome.hbs"), "subject: x\n{{#if list}}\n");
+    write(&site, "site/de/ack.hbs", "hello\n");
+    let seen = site.with_input(&["template", "preview", "welcome", "--list", mill], b"");
+    assert_eq!(seen.status.code(), Some(78));
+    assert!(String::from_utf8(seen.stdout).unwrap().starts_with("Subject: Willkommen bei mill@"));
+    let told = String::from_utf8(seen.stderr).unwrap();
+    assert!(told.contains("{{lits}}") && told.contains("braces") && !told.contains("ack"), "{told}");
+    site.ok(&["template", "preview", "welcome", "--language", "fr"]);
+}
+
+#[test]
+fn texts_of_a_list_that_is_not_there_are_named() {
+    let site = site();
+    site.list(DEV, &[], []);
+    for list in [DEV, "dve@lists.example.org"] {
+        write(&site, &format!("{list}/de/ack.hbs"), "subject: {{list}}\n");
+    }
+    for check in [["template", "check"].as_slice(), &["check"]] {
+        let seen = site.with_input(check, b"");
+        assert_eq!(seen.status.code(), Some(78));
+        let told = String::from_utf8([seen.stdout, seen.stderr].concat()).unwrap();
+        assert!(told.contains("dve@lists.example.org: there is no list") && !told.contains("dev@"), "{told}");
+    }
+}
+
+#[test]
 fn what_is_shown_can_be_begun_with() {
     let site = site();
     for name in ["summary", "invitation", "phrases"] {

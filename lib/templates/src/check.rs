@@ -5,7 +5,7 @@ use handlebars::{Context, JsonValue};
 use crate::TemplateError;
 use crate::built_in::{FALLBACK, TEXTS};
 use crate::examples::example;
-use crate::key::{PHRASES, Place, TextKey};
+use crate::key::{PHRASES, Place, Scope, TextKey};
 use crate::names::{placeholders, unknown};
 use crate::source::{Source, one_line};
 use crate::templates::{Templates, Text};
@@ -18,6 +18,13 @@ impl Templates {
     /// What is wrong with each override when it is filled in with values as they could be; nothing when all is well.
     pub fn faults(&self) -> Vec<TemplateError> {
         self.overrides().flat_map(|(key, text)| faults(self.source(key), key, text)).collect()
+    }
+
+    /// The same, of those overrides alone from which the text `name` may be taken.
+    pub fn faults_of(&self, name: &str, scope: Scope<'_>) -> Vec<TemplateError> {
+        let from = scope.candidates(name);
+        let overrides = self.overrides().filter(|(key, _)| from.contains(key));
+        overrides.flat_map(|(key, text)| faults(self.source(key), key, text)).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Values as they could be, one set for each struct of values.
 
-use handlebars::Context;
+use handlebars::{Context, JsonValue};
+use listmill_core::ListAddress;
 
 use crate::TemplateError;
 use crate::values::*;
@@ -40,6 +41,25 @@ pub(crate) fn example(name: &str) -> Option<Result<Context, TemplateError>> {
     all.iter().find_map(|of| of(name))
 }
 
+/// Puts this list in the place of the one that the examples are about; its description, too, where it is known.
+pub(crate) fn put_list(value: &mut JsonValue, list: &ListAddress, description: Option<&str>) {
+    match value {
+        JsonValue::String(text) if text == DESCRIPTION => {
+            description.unwrap_or(DESCRIPTION).clone_into(text);
+        }
+        JsonValue::String(text) if text.contains("@lists.example.org") => {
+            let own = text.replace(LIST, list.as_str());
+            *text = match own.strip_prefix("dev-").and_then(|rest| rest.strip_suffix("@lists.example.org")) {
+                Some(word) => list.as_str().replacen('@', &format!("-{word}@"), 1),
+                None => own,
+            };
+        }
+        JsonValue::Array(values) => values.iter_mut().for_each(|value| put_list(value, list, description)),
+        JsonValue::Object(values) => values.values_mut().for_each(|value| put_list(value, list, description)),
+        _ => (),
+    }
+}
+
 fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
@@ -59,7 +79,7 @@ impl Letter for Held<'_> {
         Held {
             list: LIST,
             subject: SUBJECT,
-            reasons: owned(&["the author is no member", "it has no subject"]),
+            reasons: owned(&["mallory@example.net is not a member", "the post has no subject"]),
             expires: EXPIRES,
             cancel: "dev-cancel+4f7k2m9x@lists.example.org",
             owner: OWNER,
@@ -192,13 +212,16 @@ impl Letter for Moderate<'_> {
         let hit = |rule: &str, reason: &str| RuleHit { rule: rule.to_owned(), reason: reason.to_owned() };
         Moderate {
             list: LIST,
-            author: "Mallory <mallory@example.net>",
+            author: "mallory@example.net",
             subject: SUBJECT,
-            message_id: "<1@example.net>",
+            message_id: "1@example.net",
             size: "12 KiB",
             since: SINCE,
             expires: EXPIRES,
-            reasons: vec![hit("nonmember", "the author is no member"), hit("no-subject", "it has no subject")],
+            reasons: vec![
+                hit("implicit-destination", "dev@lists.example.org is in neither To nor Cc"),
+                hit("nonmember-moderation", "mallory@example.net is not a member, and the list holds …"),
+            ],
             excerpt: owned(&["Hello,", "", "approve", "how do I get this to compile?"]),
             approve: "dev-approve+4f7k2m9x@lists.example.org",
             reject: "dev-reject+4f7k2m9y@lists.example.org",
@@ -227,8 +250,8 @@ impl Letter for Summary<'_> {
             count: 12,
             more: 10,
             items: vec![
-                item("7", "mallory@example.net", SUBJECT, "nonmember, no-subject", false),
-                item("8", "carol@example.com", "join dev@lists.example.org", "subscribe_policy", true),
+                item("7", "mallory@example.net", SUBJECT, "implicit-destination, nonmember-moderation", false),
+                item("8", "carol@example.com", "join dev@lists.example.org", "subscribe-policy", true),
             ],
         }
     }
@@ -238,7 +261,7 @@ impl Letter for Decided<'_> {
     const NAMES: &'static [&'static str] = &["decided"];
 
     fn example() -> Self {
-        Decided { list: LIST, by: "moira@example.org", lines: owned(&["7 approved: A & B, by mallory@example.net"]) }
+        Decided { list: LIST, by: "moira@example.org", lines: owned(&["7: approved: A & B (mallory@example.net)"]) }
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Scope<'a> {
 impl Scope<'_> {
     /// Where the text may come from, in the order in which it is looked for: in the reader's language, or that language
     /// without its region, the nearest place first; then in English.
-    pub(crate) fn candidates(&self, name: &str) -> Vec<TextKey> {
+    pub fn candidates(&self, name: &str) -> Vec<TextKey> {
         let language = self.language.to_ascii_lowercase();
         let base = language.split('-').next().unwrap_or_default().to_owned();
         let mut languages = vec![language];

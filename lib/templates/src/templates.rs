@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use handlebars::{Context, JsonValue};
 
 use crate::built_in::{TEXTS, compiled, is_known};
-use crate::examples::example;
+use crate::examples::{example, put_list};
 use crate::key::{PHRASES, Place, Scope, TextKey};
 use crate::source::{Source, one_line};
 use crate::{Letter, TemplateError};
@@ -80,12 +80,15 @@ impl Templates {
         self.fill(name, scope, values)
     }
 
-    /// The text `name`, filled in with values as they could be.
+    /// The text `name`, filled in with values as they could be for the list of the scope, whose description this is.
     ///
     /// # Errors
     /// There is no such text.
-    pub fn preview(&self, name: &str, scope: Scope<'_>) -> Result<Text, TemplateError> {
-        let values = example(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))??;
+    pub fn preview(&self, name: &str, scope: Scope<'_>, description: Option<&str>) -> Result<Text, TemplateError> {
+        let mut values = example(name).ok_or_else(|| TemplateError::Unknown(name.to_owned()))??;
+        if let Some(list) = scope.list {
+            put_list(values.data_mut(), list, description);
+        }
         self.fill(name, scope, values)
     }
 
@@ -245,8 +248,21 @@ mod tests {
         let texts = [(key(), "subject: a\n".to_owned()), (key(), "subject: b\n".to_owned())];
         let (templates, wrong) = Templates::new().with_overrides(texts);
         assert_eq!(wrong, [TemplateError::Twice("site/de/ack".to_owned())]);
-        let text = templates.preview("ack", Scope { list: None, language: "de" }).unwrap();
+        let text = templates.preview("ack", Scope { list: None, language: "de" }, None).unwrap();
         assert_eq!(text.subject, "a");
+    }
+
+    #[test]
+    fn a_preview_is_about_the_list() {
+        let mill: ListAddress = "mill@lists.example.net".parse().unwrap();
+        let scope = Scope { list: Some(&mill), language: "en" };
+        let text = Templates::new().preview("info", scope, Some("Mills")).unwrap();
+        for part in ["mill@lists.example.net\n\n    Mills\n", "mill-leave@lists.example.net", "mill-owner@"] {
+            assert!(text.body.contains(part), "{part} in {}", text.body);
+        }
+        assert!(!text.body.contains("lists.example.org"), "{}", text.body);
+        let text = Templates::new().preview("summary", scope, Some("")).unwrap();
+        assert!(text.body.contains("join mill@lists.example.net"), "{}", text.body);
     }
 
     #[test]

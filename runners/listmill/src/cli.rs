@@ -366,9 +366,9 @@ pub(crate) enum Template {
 pub(crate) struct Wanted {
     /// Its name, as `template ls` shows it
     pub(crate) name: String,
-    /// The language of the reader
-    #[arg(long, default_value = "en")]
-    pub(crate) language: String,
+    /// The language of the reader; without it that of the list, else en
+    #[arg(long)]
+    pub(crate) language: Option<String>,
     /// As the people of this list receive it
     #[arg(long)]
     pub(crate) list: Option<ListAddress>,

@@ -30,7 +30,7 @@ impl Office {
     pub(crate) fn of(site: Site) -> Outcome<Office> {
         // The queues first: they are refused to whom the site does not belong.
         let queues = queues(&site)?;
-        let store = listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?.store();
+        let store = store(&site)?;
         Ok(Office { site, store, queues })
     }
 
@@ -90,6 +90,11 @@ pub(crate) fn own(site: &Site) -> Outcome {
     Err(Failure::config(format!(
         "{data} belongs to user {owner}, and this is user {me}: run listmill as the user that it belongs to"
     )))
+}
+
+/// The store of a site, which is made if it is not there.
+pub(crate) fn store(site: &Site) -> Outcome<Arc<dyn Store>> {
+    Ok(listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?.store())
 }
 
 /// The queues of a site, for the user that it belongs to.

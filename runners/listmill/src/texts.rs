@@ -1,20 +1,22 @@
 //! The texts of a site as they lie on disk: `templates/<place>/<language>/<name>.hbs` (specs/templates.md).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use listmill_core::{ListAddress, settings};
 use listmill_runner::config::Site;
-use listmill_templates::{PHRASES, Place, Templates, TextKey};
+use listmill_templates::{PHRASES, Place, Scope, Templates, TextKey};
 
 use crate::failure::Failure;
+use crate::office;
 
 /// The built-in texts, and what this site says instead of them. What is of no use is left out and logged: a slip of the
 /// pen must not keep a site from serving.
 pub(crate) fn load(site: &Site) -> Templates {
     let (templates, wrong) = read(site);
-    for reason in wrong {
+    for Wrong { reason, .. } in wrong {
         tracing::warn!("{reason}: the built-in text is used");
     }
     templates
@@ -23,12 +25,43 @@ pub(crate) fn load(site: &Site) -> Templates {
 /// How many texts this site has of its own.
 ///
 /// # Errors
-/// A sentence for each that is of no use.
+/// A sentence for each that is of no use, and for each list that is not there.
 pub(crate) fn check(site: &Site) -> Result<usize, Vec<String>> {
-    let (templates, mut wrong) = read(site);
+    let (templates, wrong) = read(site);
+    let mut wrong: Vec<String> = wrong.into_iter().map(|wrong| wrong.reason).collect();
+    wrong.extend(lists_not_there(site, &templates));
     wrong.extend(templates.faults().iter().map(ToString::to_string));
     let own = templates.all().filter(|(key, _)| key.place != Place::BuiltIn).count();
     if wrong.is_empty() { Ok(own) } else { Err(wrong) }
+}
+
+/// The texts, and a sentence for each of no use from which the text `name` would be taken if it were of any.
+pub(crate) fn with_faults_of(site: &Site, name: &str, scope: Scope<'_>) -> (Templates, Vec<String>) {
+    let (templates, wrong) = read(site);
+    let from = scope.candidates(name);
+    let wrong = wrong.into_iter().filter(|wrong| wrong.key.as_ref().is_some_and(|key| from.contains(key)));
+    let mut wrong: Vec<String> = wrong.map(|wrong| wrong.reason).collect();
+    wrong.extend(templates.faults_of(name, scope).iter().map(ToString::to_string));
+    (templates, wrong)
+}
+
+/// A sentence for each list that has texts and is not there. Nothing can be said while there is no store, and of one
+/// that cannot be opened others tell.
+fn lists_not_there(site: &Site, templates: &Templates) -> Vec<String> {
+    let lists: BTreeSet<&ListAddress> = templates.all().filter_map(|(key, _)| of_list(&key.place)).collect();
+    if lists.is_empty() || !site.store().exists() {
+        return Vec::new();
+    }
+    let Ok(store) = office::store(site) else { return Vec::new() };
+    let gone = lists.into_iter().filter(|list| matches!(store.list(list), Ok(None)));
+    gone.map(|list| format!("{list}: there is no list of this address")).collect()
+}
+
+fn of_list(place: &Place) -> Option<&ListAddress> {
+    match place {
+        Place::List(list) => Some(list),
+        _ => None,
+    }
 }
 
 /// These texts are of no use.
@@ -36,17 +69,36 @@ pub(crate) fn failure(site: &Site, wrong: &[String]) -> Failure {
     Failure::config(format!("in {}: {}", site.templates.display(), wrong.join("\nlistmill: and: ")))
 }
 
-/// The texts with those that are there, and a sentence about each that cannot be read or has no business there.
-fn read(site: &Site) -> (Templates, Vec<String>) {
-    let (mut found, mut wrong) = (Vec::new(), Vec::new());
-    for file in files(&site.templates, &mut wrong) {
-        match key(site, &file).and_then(|key| Ok((key, text(&site.templates.join(&file))?))) {
-            Ok(text) => found.push(text),
-            Err(reason) => wrong.push(format!("{}: {reason}", file.display())),
+/// A file of texts that is of no use.
+struct Wrong {
+    /// Which text it would be, where its name says so.
+    key: Option<TextKey>,
+    reason: String,
+}
+
+/// The texts with those that are there, and what cannot be read or has no business there.
+fn read(site: &Site) -> (Templates, Vec<Wrong>) {
+    let (mut templates, mut unread) = (Templates::new(), Vec::new());
+    let mut wrong = Vec::new();
+    for file in files(&site.templates, &mut unread) {
+        let about = |reason| format!("{}: {reason}", file.display());
+        let key = match key(site, &file) {
+            Ok(key) => key,
+            Err(reason) => {
+                wrong.push(Wrong { key: None, reason: about(reason) });
+                continue;
+            }
+        };
+        match text(&site.templates.join(&file)) {
+            Ok(text) => {
+                let (more, refused) = templates.with_overrides([(key.clone(), text)]);
+                templates = more;
+                wrong.extend(refused.iter().map(|one| Wrong { key: Some(key.clone()), reason: one.to_string() }));
+            }
+            Err(reason) => wrong.push(Wrong { key: Some(key), reason: about(reason) }),
         }
     }
-    let (templates, more) = Templates::new().with_overrides(found);
-    wrong.extend(more.iter().map(ToString::to_string));
+    wrong.extend(unread.into_iter().map(|reason| Wrong { key: None, reason }));
     (templates, wrong)
 }
 
