@@ -69,7 +69,9 @@ fn show(office: &Office, list: &ListAddress, id: HeldId, message: bool, json: Js
     if json.on {
         return output::json(&post);
     }
-    output::line(format!("{list}, held post {id}, since {}, lapses {}", post.since, post.expires))?;
+    // A wish to join or to leave is no post.
+    let what = if post.asks.is_some() { "request" } else { "post" };
+    output::line(format!("{list}, held {what} {id}, since {}, lapses {}", post.since, post.expires))?;
     output::line(format!("author:     {}", output::printable(&post.author)))?;
     output::line(format!("subject:    {}", output::printable(&post.subject)))?;
     if let Some(asks) = &post.asks {
@@ -110,7 +112,13 @@ fn readable(reason: &str) -> Outcome {
 fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], verdict: Verdict, reason: &str) -> Outcome {
     let ids = each_once(ids);
     let operated = operate(office, list, Order::Decide { verdict, ids: &ids, reason }, &format!("held {verdict}"))?;
-    output::line(format!("{list}: post {}: {verdict}", numbers(&ids)))?;
+    let what = match verdict {
+        Verdict::Accept => "accepted",
+        Verdict::Reject => "rejected",
+        Verdict::Discard => "discarded",
+        Verdict::Lapse | Verdict::Cancel => verdict.name(),
+    };
+    output::line(format!("{list}: {}: {what}", numbers(&ids)))?;
     operated.remarks.iter().try_for_each(output::line)
 }
 
@@ -118,12 +126,17 @@ fn decide(office: &Office, list: &ListAddress, ids: &[HeldId], verdict: Verdict,
 fn undo(office: &Office, list: &ListAddress, ids: &[HeldId]) -> Outcome {
     let ids = each_once(ids);
     operate(office, list, Order::Undo(&ids), "held undo")?;
-    output::line(format!("{list}: post {}: held again", numbers(&ids)))
+    output::line(format!("{list}: {}: held again", numbers(&ids)))
 }
 
 fn summary(office: &Office, list: &ListAddress) -> Outcome {
     let operated = operate(office, list, Order::Summary, "held summary")?;
-    output::line(format!("{list}: {} summaries", operated.summaries))
+    output::line(match operated.summaries {
+        0 if office.store.held(list, None, 1)?.is_empty() => format!("{list}: nothing waits"),
+        0 => format!("{list}: there is nobody to send a summary to"),
+        1 => format!("{list}: 1 summary"),
+        many => format!("{list}: {many} summaries"),
+    })
 }
 
 fn each_once(ids: &[HeldId]) -> Vec<HeldId> {
