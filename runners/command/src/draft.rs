@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use listmill_core::{
     Address, Allowance, Ban, BanPattern, BanScope, HeldId, HeldPost, List, ListAddress, Member, Request, RequestKind,
-    Spent, StoreChange, StoreView, Timestamp, Trust, Unavailable, Verdict,
+    Role, Spent, StoreChange, StoreView, Timestamp, Trust, Unavailable, Verdict,
 };
 
 /// What this message changes.
@@ -49,6 +49,39 @@ impl<'a> Draft<'a> {
             Some(member) => Ok(member.clone()),
             None => self.view.member(list, address),
         }
+    }
+
+    /// Everybody of this list whose record a line above has changed; none: they are gone.
+    fn changed(&self, list: &ListAddress) -> impl Iterator<Item = (&Address, Option<&Member>)> {
+        let here = self.members.iter().filter(move |((of, _), _)| of == list);
+        here.map(|((_, address), member)| (address, member.as_ref()))
+    }
+
+    /// These people as the lines above have left them, and with them those whom these lines have changed or added.
+    pub(crate) fn with_changes(&self, list: &ListAddress, mut people: Vec<Member>) -> Vec<Member> {
+        people.retain(|person| !self.members.contains_key(&(list.clone(), person.address.clone())));
+        people.extend(self.changed(list).filter_map(|(_, member)| member.cloned()));
+        people.sort_by(|one, other| one.address.cmp(&other.address));
+        people
+    }
+
+    /// How many people have the role `member`.
+    pub(crate) fn member_count(&self, list: &ListAddress) -> Result<u64, Unavailable> {
+        let is_member =
+            |member: Option<&Member>| u64::from(member.is_some_and(|member| member.roles.has(Role::Member)));
+        let mut count = self.view.member_count(list)?;
+        for (address, member) in self.changed(list) {
+            let before = self.view.member(list, address)?;
+            count = (count + is_member(member)).saturating_sub(is_member(before.as_ref()));
+        }
+        Ok(count)
+    }
+
+    /// The people with this role, which must not be `member`.
+    pub(crate) fn staff(&self, list: &ListAddress, role: Role) -> Result<Vec<Member>, Unavailable> {
+        let mut staff = self.with_changes(list, self.view.staff(list, role)?);
+        staff.retain(|person| person.roles.has(role));
+        Ok(staff)
     }
 
     /// Adds a person, or replaces their record.

@@ -181,8 +181,8 @@ impl<'a> Session<'a> {
 
     /// Those who decide about posts: the moderators, or the owners of a list that has none.
     pub(crate) fn moderators(&self) -> Result<Vec<Member>, Unavailable> {
-        let moderators = self.draft.view.staff(&self.list.address, Role::Moderator)?;
-        if moderators.is_empty() { self.draft.view.staff(&self.list.address, Role::Owner) } else { Ok(moderators) }
+        let moderators = self.draft.staff(&self.list.address, Role::Moderator)?;
+        if moderators.is_empty() { self.draft.staff(&self.list.address, Role::Owner) } else { Ok(moderators) }
     }
 
     /// What is done on the word of a mail that may be forged is done only if its person hears of it today.
@@ -258,19 +258,29 @@ impl<'a> Session<'a> {
     /// Ends it: the answer, if there is something to be told, then everything in the order in which the shell takes it.
     pub(crate) fn finish(mut self) -> Result<Vec<Disposition>, Unavailable> {
         tell_others(&mut self)?;
-        let mut log = self.results.iter().map(in_log).collect::<Vec<_>>().join("; ");
+        let (mut log, brief) = (self.log(in_log), self.log(in_brief));
         if !self.all_told && !self.results.is_empty() {
             self.answer()?;
+        }
+        let spent = self.message.is_some() && !self.over_budget.is_empty();
+        if spent {
+            // The answer may be the letter that is not sent, and what the lines say of other letters is not so.
+            log = brief;
         }
         for address in &self.over_budget {
             log += &format!("; {address} gets no more letters today");
         }
         let mut all: Vec<_> = self.draft.into_changes().into_iter().map(Disposition::Change).collect();
         all.extend(self.out);
-        if all.is_empty() {
+        // Also beside what was done: that somebody was not told of it is not to be seen anywhere else.
+        if all.is_empty() || spent {
             all.push(Disposition::Discard { reason: format!("{}: {log}", self.who.address) });
         }
         Ok(all)
+    }
+
+    fn log(&self, line: fn(&ResultLine) -> String) -> String {
+        self.results.iter().map(line).collect::<Vec<_>>().join("; ")
     }
 
     /// The answer with a result for each line.
@@ -290,6 +300,10 @@ impl<'a> Session<'a> {
         };
         self.write(&letter, &values, Some(trust))
     }
+}
+
+fn in_brief(line: &ResultLine) -> String {
+    format!("{:?} {:?}", line.command, line.status)
 }
 
 fn in_log(line: &ResultLine) -> String {

@@ -25,7 +25,7 @@ pub(crate) fn who(s: &mut Session<'_>) -> Outcome {
     if !may {
         return Ok(s.refused("roster-closed", &[]));
     }
-    let count = s.draft.view.member_count(&s.list.address)?;
+    let count = s.draft.member_count(&s.list.address)?;
     let done = s.done("who", &[("count", &count.to_string()), ("list", s.list.address.as_str())]);
     let mut lines = vec![done.text.clone()];
     let shown = shown(s, in_charge)?;
@@ -39,18 +39,21 @@ pub(crate) fn who(s: &mut Session<'_>) -> Outcome {
 
 /// Those who are named. Who hides is hidden from all but those in charge.
 fn shown(s: &Session<'_>, in_charge: bool) -> Result<Vec<Member>, Unavailable> {
-    let mut shown: Vec<Member> = Vec::new();
+    let list = &s.list.address;
+    let seen = |member: &Member| member.roles.has(Role::Member) && (in_charge || !member.preferences.hide);
+    let mut people: Vec<Member> = Vec::new();
     let mut after: Option<Address> = None;
     for _ in 0..MAX_PAGES {
-        let page = s.draft.view.roster(&s.list.address, after.as_ref(), PAGE)?;
+        let page = s.draft.view.roster(list, after.as_ref(), PAGE)?;
         let last = page.len() < PAGE;
         after = page.last().map(|member| member.address.clone());
-        let seen = |member: &Member| member.roles.has(Role::Member) && (in_charge || !member.preferences.hide);
-        shown.extend(page.into_iter().filter(seen));
-        if last || shown.len() >= MAX_LINES {
+        people.extend(page.into_iter().filter(seen));
+        if last || people.len() >= MAX_LINES {
             break;
         }
     }
+    let mut shown = s.draft.with_changes(list, people);
+    shown.retain(seen);
     shown.truncate(MAX_LINES);
     Ok(shown)
 }

@@ -11,11 +11,11 @@ const MAX_HELD: usize = 1000;
 
 /// How many are on the list, run it, and wait.
 pub(crate) fn stats(s: &mut Session<'_>) -> Outcome {
-    let (view, list) = (s.draft.view, &s.list.address);
+    let (draft, list) = (&s.draft, &s.list.address);
     let figures = [
-        ("members", view.member_count(list)?.to_string()),
-        ("owners", view.staff(list, Role::Owner)?.len().to_string()),
-        ("moderators", view.staff(list, Role::Moderator)?.len().to_string()),
+        ("members", draft.member_count(list)?.to_string()),
+        ("owners", draft.staff(list, Role::Owner)?.len().to_string()),
+        ("moderators", draft.staff(list, Role::Moderator)?.len().to_string()),
         ("held", held(s)?),
         ("created", day(s.list.created)),
         ("list", list.to_string()),
@@ -26,6 +26,8 @@ pub(crate) fn stats(s: &mut Session<'_>) -> Outcome {
 
 fn held(s: &Session<'_>) -> Result<String, Unavailable> {
     let none: Option<HeldId> = None;
-    let count = s.draft.view.held(&s.list.address, none, MAX_HELD)?.len();
+    let list = &s.list.address;
+    let waits = s.draft.view.held(list, none, MAX_HELD)?;
+    let count = waits.iter().filter(|post| !s.draft.is_decided(list, post.id)).count();
     Ok(if count < MAX_HELD { count.to_string() } else { format!("{MAX_HELD}+") })
 }
