@@ -53,24 +53,43 @@ fn one(session: &mut Session<'_>, ask: Result<Ask, String>) -> Result<(), Unavai
 
 /// Carries out one line after the other.
 pub(crate) fn lines(session: &mut Session<'_>, lines: Vec<Line>) -> Result<(), Unavailable> {
+    let has_command = lines.iter().any(|line| matches!(line, Line::Ask(_)));
+    let mut in_text = false;
     for line in lines {
         match line {
             Line::Ask(ask) => {
+                in_text = false;
                 let said = carry_out(session, &ask)?;
                 let line = if session.who.is_proven() { ask.to_string() } else { ask.brief() };
                 session.note(&line, said);
             }
             fault => {
+                in_text = is_text(&fault) || (in_text && matches!(fault, Line::Rest));
                 let (line, said) = not_understood(session, &fault);
-                session.note(&line, said);
+                // Who also writes to people what a command has done already needs no letter about it.
+                session.note(&line, Said { told: has_command && in_text, ..said });
             }
         }
     }
     Ok(())
 }
 
-/// What is said about a line that is no command. A stranger's words are not said back.
-fn not_understood(session: &Session<'_>, fault: &Line) -> (String, Said) {
+/// It is written to people, as far as one can see: it begins like no command, or it is a sentence that happens to.
+fn is_text(line: &Line) -> bool {
+    let Line::Unknown(line) = line else { return false };
+    let sentence =
+        line.split_whitespace().count() > 2 && !line.contains(|c: char| c.is_ascii_digit() || "@=".contains(c));
+    sentence || grammar::nearest(line.split_whitespace().next().unwrap_or_default()).is_none()
+}
+
+/// What is said about a line that is no command, once with the address of people. A stranger's words are not said back.
+fn not_understood(session: &mut Session<'_>, fault: &Line) -> (String, Said) {
+    let people = if is_text(fault) && session.is_first("people") {
+        format!("\n{}", session.phrase("people", &[("owner", &session.address(Word::Owner))]))
+    } else {
+        String::new()
+    };
+    let session = &*session;
     let unknown = |key, values: &[(&str, &str)]| Said { status: Status::Unknown, ..session.refused(key, values) };
     match fault {
         Line::Usage(line, command) => {
@@ -78,10 +97,11 @@ fn not_understood(session: &Session<'_>, fault: &Line) -> (String, Said) {
         }
         Line::Unknown(line) => {
             let near = grammar::nearest(line.split_whitespace().next().unwrap_or_default());
-            let said = match near {
+            let mut said = match near {
                 Some(near) => unknown("unknown-near", &[("near", near)]),
                 None => unknown("unknown", &[]),
             };
+            said.text += &people;
             (shown(session, line), said)
         }
         _ => ("…".to_owned(), unknown("rest-not-read", &[])),
@@ -98,7 +118,7 @@ fn shown(session: &Session<'_>, line: &str) -> String {
         (if plain { first } else { "" }, None)
     };
     let kept = long.map_or(words, |(end, _)| &words[..end]);
-    if kept == line { kept.to_owned() } else { format!("{kept}…") }
+    if kept == line && !kept.is_empty() { kept.to_owned() } else { format!("{kept}…") }
 }
 
 fn need(ask: &Ask) -> Need {
