@@ -8,9 +8,9 @@ use listmill_mail::token::{Act, decision_token};
 use listmill_queue_format::{Entry, EntryId};
 use listmill_templates::{Moderate, RuleHit};
 
-use super::excerpt::excerpt;
+use super::excerpt::{excerpt, own_words};
 use super::others::readers;
-use super::post::{entry_of, moment, one_line, short, size};
+use super::post::{author_of, entry_of, moment, one_line, short, size};
 use super::tell;
 use crate::config::CommandConfig;
 use crate::session::Session;
@@ -56,7 +56,7 @@ fn moderators(s: &mut Session<'_>, post: &HeldPost, entry: &Entry) -> Result<Vec
         return Ok(Vec::new());
     }
     let people = readers(s)?;
-    let excerpt = excerpt(&entry.message);
+    let excerpt = if post.asks.is_some() { own_words(&entry.message) } else { excerpt(&entry.message) };
     for person in &people {
         notice(s, post, entry, person, &excerpt, waiting as u64)?;
     }
@@ -84,7 +84,7 @@ fn notice(
     };
     let values = Moderate {
         list: list.address.as_str(),
-        author: &short(&post.author),
+        author: &author_of(post, Some(entry)),
         subject: &short(&post.subject),
         message_id: &short(&post.message_id),
         size: &size(post.size),

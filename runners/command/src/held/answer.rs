@@ -1,6 +1,6 @@
 //! An answer to a notice or to a summary: `dev-request+TOKEN@`. Its lines decide; an answer without such a line decides nothing.
 
-use listmill_core::{HeldId, Unavailable};
+use listmill_core::{HeldId, Unavailable, Verdict};
 use listmill_mail::message::Message;
 use listmill_mail::reply::written;
 use listmill_mail::token::{Act, SummaryClaim, decision_held, summary_claim};
@@ -8,7 +8,7 @@ use listmill_mail::token::{Act, SummaryClaim, decision_held, summary_claim};
 use super::decide::before;
 use super::post::numbers;
 use super::shown::shown;
-use super::token::{Good, good_for, worthless};
+use super::token::{Good, MAX_REASON, good_for, worthless};
 use crate::ask::{Ask, Whom};
 use crate::grammar::{self, Fault, Line, MAX_COMMANDS, MAX_LINES};
 use crate::read::{carry_out, lines as carry_out_lines};
@@ -75,11 +75,21 @@ fn decisions(lines: &[String], about: Option<HeldId>) -> Vec<Line> {
                 decisions.push(Line::Ask(ask));
             }
             Err(Fault::Usage(command)) => decisions.push(Line::Usage(line.clone(), command)),
-            Err(Fault::Unknown) => {}
+            Err(Fault::Unknown) => go_on(&mut decisions, line, about),
             Err(Fault::End) => break,
         }
     }
     decisions
+}
+
+/// A reason goes on until the next decision, as it does at the address that rejects.
+fn go_on(decisions: &mut [Line], line: &str, about: Option<HeldId>) {
+    if let (Some(_), Some(Line::Ask(Ask::Decide { verdict: Verdict::Reject, reason, .. }))) =
+        (about, decisions.last_mut())
+    {
+        let longer = format!("{reason} {}", line.trim());
+        *reason = longer.trim_start().chars().take(MAX_REASON).collect();
+    }
 }
 
 fn is_ask(line: &Line) -> bool {

@@ -92,7 +92,8 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
     // Nobody decided that a post lapses; and of one that its author takes back they hear who have heard of the post.
     let heard = verdict != Verdict::Cancel || s.list.settings.moderator_notices == Notices::Each;
     if !by.is_empty() && heard {
-        s.deeds.push(Deed::of(verdict.name(), &post, by));
+        let reason = if verdict == Verdict::Reject { reason } else { "" };
+        s.deeds.push(Deed::of(verdict.name(), &post, by).because(reason));
     }
     Ok(Came::Done { untold, granted })
 }

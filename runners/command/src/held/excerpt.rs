@@ -1,6 +1,7 @@
 //! How a post begins: what a moderator sees without opening it.
 
 use listmill_mail::message::Message;
+use listmill_mail::reply::written;
 use listmill_mail::text::first_text;
 
 use super::post::one_line;
@@ -17,10 +18,21 @@ const OCTETS: usize = 128 * 1024;
 
 /// The first lines of the first text, without what leads the eye or a terminal astray.
 pub(super) fn excerpt(message: &[u8]) -> Vec<String> {
-    let begin = &message[..message.len().min(OCTETS)];
-    let text = first_text(&Message::parse(begin)).unwrap_or_default();
+    shown(first_text(&Message::parse(begin(message))).unwrap_or_default().lines())
+}
+
+/// The first lines that the author of an answer wrote: of our letter that is quoted there, with its token, nothing.
+pub(super) fn own_words(message: &[u8]) -> Vec<String> {
+    shown(written(&Message::parse(begin(message))).lines.iter().map(String::as_str))
+}
+
+fn begin(message: &[u8]) -> &[u8] {
+    &message[..message.len().min(OCTETS)]
+}
+
+fn shown<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut lines: Vec<String> =
-        text.lines().map(|line| one_line(line, COLUMNS)).skip_while(|line| line.is_empty()).take(LINES).collect();
+        lines.map(|line| one_line(line, COLUMNS)).skip_while(|line| line.is_empty()).take(LINES).collect();
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
@@ -39,6 +51,13 @@ mod tests {
         let shown = excerpt(long.as_bytes());
         assert_eq!((shown.len(), shown[0].chars().count()), (25, 59));
         assert_eq!(excerpt(b""), [""; 0]);
+    }
+
+    #[test]
+    fn of_an_answer_its_author_s_words_are_shown() {
+        let answer = "In-Reply-To: <1@example.org>\r\n\r\nI mill since 1990.\r\n\r\nOn Sun, 22 Nov 2026, dev wrote:\r\n\
+                      > =~=~= Write above this line =~=~=\r\n> confirm abc\r\n";
+        assert_eq!(own_words(answer.as_bytes()), ["I mill since 1990."]);
     }
 
     #[test]

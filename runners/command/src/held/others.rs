@@ -18,6 +18,8 @@ pub(crate) struct Deed {
     author: String,
     subject: String,
     by: String,
+    /// Why; empty where nobody has said so.
+    reason: String,
     /// Octets that go on to the list.
     pub(super) octets: u64,
 }
@@ -31,8 +33,27 @@ impl Deed {
             author: short(&post.author),
             subject: short(&post.subject),
             by: by.to_owned(),
+            reason: String::new(),
             octets: if what == Verdict::Accept.name() && post.asks.is_none() { post.size } else { 0 },
         }
+    }
+}
+
+impl Deed {
+    /// The author is banned besides.
+    pub(super) fn with_ban(&mut self) {
+        self.what = "ban";
+    }
+
+    /// The reason that the author is told.
+    pub(super) fn because(mut self, reason: &str) -> Self {
+        self.reason = short(reason);
+        self
+    }
+
+    fn phrase(&self) -> String {
+        let why = if self.reason.is_empty() { "" } else { "-because" };
+        format!("deed-{}{why}", self.what)
     }
 }
 
@@ -58,8 +79,14 @@ pub(crate) fn tell_others(s: &mut Session<'_>) -> Result<(), Unavailable> {
     for reader in readers(s)?.into_iter().filter(|reader| Some(&reader.address) != decider.as_ref()) {
         let language = language_of(Some(&reader), list).to_owned();
         let line = |deed: &Deed| {
-            let values = [("id", deed.id.as_str()), ("author", &deed.author), ("subject", &deed.subject)];
-            s.phrase_in(&language, &format!("deed-{}", deed.what), &values)
+            let values = [
+                ("id", deed.id.as_str()),
+                ("author", &deed.author),
+                ("subject", &deed.subject),
+                ("by", &deed.by),
+                ("reason", &deed.reason),
+            ];
+            s.phrase_in(&language, &deed.phrase(), &values)
         };
         let lines = deeds.iter().map(line).collect();
         let values = Decided { list: list.address.as_str(), by: &by, lines };

@@ -71,6 +71,17 @@ pub(super) fn short(text: &str) -> String {
     one_line(text, MOST)
 }
 
+/// Who wrote a held post, or wishes something; with the name where the entry knows one that looks like no address.
+pub(super) fn author_of(post: &HeldPost, entry: Option<&Entry>) -> String {
+    const MOST: usize = 24;
+    let author = entry.and_then(|entry| entry.facts.author.as_ref()).filter(|author| author.address == post.author);
+    let name = author.map(|author| one_line(&author.name, MOST)).unwrap_or_default();
+    let with_name = format!("{name} <{}>", post.author);
+    let is_name = !name.is_empty() && !name.contains(['@', '<', '>', '"']);
+    // No longer than any other value, and never without the whole address.
+    if is_name && short(&with_name) == with_name { with_name } else { short(&post.author) }
+}
+
 /// What somebody else wrote, as one line of so many characters: white space is one space, and what leads the eye or a terminal astray is left out.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let plain: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_odd(*c)).collect();
@@ -95,6 +106,36 @@ pub(super) fn numbers(ids: &[HeldId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_author_has_a_name_where_it_passes_for_no_address() {
+        let post = HeldPost {
+            id: 1,
+            list: "dev@lists.example.org".parse().unwrap(),
+            entry: "01a2027b-d680-80f0-af7f-3bb646d48532".parse().unwrap(),
+            author: "pia@example.com".to_owned(),
+            subject: String::new(),
+            message_id: String::new(),
+            size: 0,
+            reasons: Vec::new(),
+            since: Timestamp::UNIX_EPOCH,
+            expires: Timestamp::UNIX_EPOCH,
+            sha256: String::new(),
+            asks: None,
+            away: None,
+        };
+        assert_eq!(author_of(&post, None), "pia@example.com");
+        let mut entry = Entry::arrived(post.entry, post.since, Default::default(), Vec::new().into());
+        let mut named = |name: &str| {
+            let address = post.author.clone();
+            let author = listmill_queue_format::Author { address, name: name.to_owned(), other: Default::default() };
+            entry.facts.author = Some(author);
+            author_of(&post, Some(&entry))
+        };
+        assert_eq!(named("Pia Paul"), "Pia Paul <pia@example.com>");
+        assert_eq!(named("alice@example.org"), "pia@example.com");
+        assert_eq!(named(&"x".repeat(50)), format!("{}… <pia@example.com>", "x".repeat(24)));
+    }
 
     #[test]
     fn values_are_for_people() {

@@ -6,6 +6,7 @@ use listmill_core::{
 use listmill_templates::Status;
 
 use super::decide::{Decree, decide_one, said, together};
+use super::others::Deed;
 use super::post::{Found, find};
 use crate::ask::Whom;
 use crate::session::{Said, Session};
@@ -61,6 +62,9 @@ pub(crate) fn ban(s: &mut Session<'_>, whom: &[Whom]) -> Result<Said, Unavailabl
             Whom::AuthorOf(id) => Some(decided(s, *id, Verdict::Discard)?),
             Whom::Named(_) => None,
         };
+        if first.as_ref().is_some_and(|first| first.status == Status::Ok) {
+            s.deeds.last_mut().into_iter().for_each(Deed::with_ban);
+        }
         let by = s.who.address.to_string();
         let then = s.done("banned", &[("pattern", &pattern.to_string())]);
         let scope = BanScope::List(s.list.address.clone());

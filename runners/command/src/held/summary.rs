@@ -7,7 +7,7 @@ use listmill_mail::token::summary_token;
 use listmill_templates::{Summary, SummaryItem};
 
 use super::others::readers;
-use super::post::{moment, short};
+use super::post::{author_of, entry_of, moment, short};
 use crate::session::{Said, Session};
 
 /// How many of those who wait are shown; the next summary shows the next ones.
@@ -71,11 +71,12 @@ fn write(s: &mut Session<'_>, to: &Member, waiting: &Waiting) -> Result<(), Unav
     let known = waiting.items.iter().filter(|post| !post.sha256.is_empty());
     let digests: Vec<(HeldId, &str)> = known.map(|post| (post.id, post.sha256.as_str())).collect();
     let token = summary_token(&s.keys()?, &list.address, &to.address, s.cx.now, &digests);
+    let items = waiting.items.iter().map(|post| item(s, post)).collect::<Result<_, _>>()?;
     let values = Summary {
         list: list.address.as_str(),
         count: waiting.items.len() as u64 + waiting.more,
         more: waiting.more,
-        items: waiting.items.iter().map(item).collect(),
+        items,
     };
     let letter = Letter {
         from: Word::Request,
@@ -88,14 +89,16 @@ fn write(s: &mut Session<'_>, to: &Member, waiting: &Waiting) -> Result<(), Unav
     Ok(())
 }
 
-fn item(post: &HeldPost) -> SummaryItem {
-    SummaryItem {
+fn item(s: &Session<'_>, post: &HeldPost) -> Result<SummaryItem, Unavailable> {
+    // A wish is small; the bytes of posts are not read for a name.
+    let entry = if post.asks.is_some() { entry_of(s, post)?.ok() } else { None };
+    Ok(SummaryItem {
         id: post.id.to_string(),
-        author: short(&post.author),
+        author: author_of(post, entry.as_ref()),
         subject: short(&post.subject),
         reasons: post.reasons.iter().map(|hit| hit.rule.as_str()).collect::<Vec<_>>().join(", "),
         since: moment(post.since),
         expires: moment(post.expires),
         asks: post.asks.is_some(),
-    }
+    })
 }

@@ -13,7 +13,7 @@ use crate::read::carry_out;
 use crate::session::{Said, Session};
 
 /// Characters of a reason that the author is told.
-const MAX_REASON: usize = 1000;
+pub(super) const MAX_REASON: usize = 1000;
 
 /// What a token turned out to be good for.
 pub(super) enum Good {
@@ -41,7 +41,7 @@ pub(super) fn good_for(s: &Session<'_>, act: Act, token: &str) -> Result<Good, U
 
 /// The one answer to a token that is worth nothing here, whatever is wrong with it.
 pub(super) fn worthless(s: &mut Session<'_>, command: &str) {
-    let said = s.refused("token-unknown", &[]);
+    let said = s.refused("decides-nothing", &[]);
     s.note(command, said);
 }
 
