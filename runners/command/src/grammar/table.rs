@@ -79,13 +79,13 @@ pub(crate) const COMMANDS: &[Command] = commands! {
     Anybody: "help" / "sos", "help [COMMAND]" => read::help;
     Anybody: "info" / "about", "info" => |a| read::alone(a, Ask::Info);
     Anybody: "lists", "lists" => |a| read::alone(a, Ask::Lists);
-    Anybody: "join" / "subscribe" / "sub", "join [nomail] [digest=no|mime|plain] [address=ADDRESS]" => read::join;
+    Anybody: "join" / "subscribe" / "sub", "join [nomail] [address=ADDRESS]" => read::join;
     Anybody: "leave" / "unsubscribe" / "unsub" / "signoff" / "sig" / "remove", "leave [*] [address=ADDRESS]" => read::leave;
     Anybody: "confirm" / "ok" / "auth", "confirm TOKEN" => |a| read::token(a).map(Ask::Confirm);
     Anybody: "cancel", "cancel TOKEN" => read::cancel;
     Members: "which" / "status", "which" => |a| read::alone(a, Ask::Which);
     Members: "show" / "query", "show" => |a| read::alone(a, Ask::Show);
-    Members: "set", "set delivery|ack|myposts|duplicates|hide on|off, set lang LANGUAGE" => read::set;
+    Members: "set", "set ack|myposts|duplicates|hide|delivery on|off [until DAY], set lang XX" => read::set;
     Members: "mail", "mail" => read::mail;
     Members: "nomail" / "vacation", "nomail [until YYYY-MM-DD]" => read::nomail;
     Members: "who" / "review", "who" => |a| read::alone(a, Ask::Who);

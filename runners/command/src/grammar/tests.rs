@@ -409,7 +409,7 @@ proptest! {
     #[test]
     fn whatever_is_written_is_read(line in "\\PC{0,200}") {
         if let Err(Fault::Usage(found)) = command_of(&line, Some(&list())) {
-            prop_assert!(!found.usage.is_empty());
+            prop_assert!((1..=72).contains(&found.usage.chars().count()));
         }
         let _ = (decision(&line, None).is_ok(), nearest(&line));
     }
