@@ -1,6 +1,6 @@
 //! What an entry concerns, as inbound has established it.
 
-use listmill_queue_format::Entry;
+use listmill_queue_format::{Entry, EntryId, Envelope, Facts, Queue, Subaddress};
 
 use crate::{Disposition, List, ListAddress, StoreView, Unavailable};
 
@@ -13,6 +13,17 @@ pub const CLOCK: &str = "clock";
 
 /// The word of an entry that follows a hold: its detail is the id of the entry that was held, its message is empty.
 pub const HELD: &str = "held";
+
+/// The entry that follows a hold, so that people are told of it: only then the post has its number. It is the `ordinal`-th entry
+/// that `stage` writes from `parent`; `held` is the entry that is held.
+pub fn after_hold(parent: &Entry, stage: &str, ordinal: u32, held: EntryId) -> Entry {
+    let mut note = parent.derive(stage, ordinal, Queue::Command);
+    let (word, detail) = (HELD.to_owned(), held.to_string());
+    note.facts = Facts { subaddress: Some(Subaddress { word, detail, other: Default::default() }), ..Facts::default() };
+    note.envelope = Envelope::default();
+    note.message = Vec::new().into();
+    note
+}
 
 /// What an entry concerns.
 #[derive(Debug, Clone, PartialEq)]

@@ -25,7 +25,7 @@ pub use address::{Address, AddressError};
 pub use ban::{Ban, BanPattern, BanPatternError, BanScope};
 pub use budget::{Allowance, Spent, Trust};
 pub use change::{AuditRecord, Commit, CommitError, Committed, MessageFile, Refusal, StoreChange};
-pub use destination::{CLOCK, Destination, HELD, POSTMASTER, destination};
+pub use destination::{CLOCK, Destination, HELD, POSTMASTER, after_hold, destination};
 pub use disposition::{DeliveryPlan, Disposition, Transaction};
 pub use held::{Away, Decision, HeldId, HeldPost, Verdict};
 pub use keys::SigningKeys;

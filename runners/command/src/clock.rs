@@ -12,10 +12,8 @@ use listmill_queue_format::{Cursor, Entry, Queue};
 
 use crate::config::CommandConfig;
 use crate::held::{Came, Decree, decide_one, summaries};
-use crate::session::Session;
+use crate::session::{STAGE, Session};
 use crate::who::Requester;
-
-const STAGE: &str = "command";
 
 /// Lists on a page.
 const LISTS: usize = 50;

@@ -19,7 +19,7 @@ use crate::held::{Deed, tell_others};
 use crate::who::Requester;
 
 /// The stage's name in the ids of the entries that it writes.
-const STAGE: &str = "command";
+pub(crate) const STAGE: &str = "command";
 
 /// What came of one line.
 #[derive(Debug, Clone, PartialEq, Eq)]

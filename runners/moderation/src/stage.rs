@@ -1,12 +1,12 @@
 //! The stage itself: it walks the chain and says what follows.
 
 use listmill_core::{
-    Address, Context, Destination, Disposition, HELD, HeldPost, List, Settings, Stage, StoreView, Timestamp,
-    Unavailable, destination,
+    Address, Context, Destination, Disposition, HeldPost, List, Settings, Stage, StoreView, Timestamp, Unavailable,
+    after_hold, destination,
 };
 use listmill_letters::Letters;
 use listmill_mail::message::Message;
-use listmill_queue_format::{Digest, Entry, Envelope, Facts, Queue, RuleHit, Subaddress};
+use listmill_queue_format::{Digest, Entry, Queue, RuleHit};
 
 use crate::chain::{Verdict, judge};
 use crate::notice::Rejection;
@@ -99,13 +99,9 @@ impl Stage for Moderation {
     }
 }
 
-/// The entry that has people told of the hold: it follows the hold, because only then the post has its number.
+/// Has people told of the hold.
 fn to_be_told(entry: &Entry) -> Disposition {
-    let mut note = entry.derive(Moderation::READS.name(), 0, Queue::Command);
-    let (word, detail) = (HELD.to_owned(), entry.id.to_string());
-    note.facts = Facts { subaddress: Some(Subaddress { word, detail, other: Default::default() }), ..Facts::default() };
-    note.envelope = Envelope::default();
-    note.message = Vec::new().into();
+    let note = after_hold(entry, Moderation::READS.name(), 0, entry.id);
     Disposition::Forward { entry: note, reason: "to tell who decides, and the author".to_owned() }
 }
 

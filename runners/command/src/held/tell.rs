@@ -62,6 +62,22 @@ fn reader(post: &HeldPost, entry: &Entry, message: &Message<'_>) -> Result<Reade
     Ok(Reader { address, recipient: post.author.clone(), trust: Trust::Known })
 }
 
+/// Whom a letter about the held post goes to, and in which language; or why nobody is told.
+fn addressee(
+    s: &Session<'_>,
+    post: &HeldPost,
+    entry: &Entry,
+    message: &Message<'_>,
+) -> Result<Result<(Reader, String), Untold>, Unavailable> {
+    let reader = match reader(post, entry, message) {
+        Ok(reader) => reader,
+        Err(silence) => return Ok(Err(Untold::Silence(silence))),
+    };
+    let member = s.draft.member(&s.list.address, &reader.address)?;
+    let language = language_of(member.as_ref(), s.list).to_owned();
+    Ok(Ok((reader, language)))
+}
+
 /// Tells the author that the post was rejected, or that nobody decided in time.
 pub(super) fn author(
     s: &mut Session<'_>,
@@ -72,13 +88,11 @@ pub(super) fn author(
 ) -> Result<Option<Untold>, Unavailable> {
     let Ok(entry) = entry else { return Ok(Some(Untold::Unreadable)) };
     let message = Message::parse(&entry.message);
-    let reader = match reader(post, entry, &message) {
-        Ok(reader) => reader,
-        Err(silence) => return Ok(Some(Untold::Silence(silence))),
+    let (reader, language) = match addressee(s, post, entry, &message)? {
+        Ok(addressee) => addressee,
+        Err(untold) => return Ok(Some(untold)),
     };
     let list = s.list;
-    let member = s.draft.member(&list.address, &reader.address)?;
-    let language = language_of(member.as_ref(), list).to_owned();
     let letter = Letter {
         recipient: Some(&reader.recipient),
         answers: post.asks.is_none().then_some(&message),
@@ -109,13 +123,11 @@ pub(super) fn author(
 /// Tells the author that the post waits, and how to take it back.
 pub(super) fn held(s: &mut Session<'_>, post: &HeldPost, entry: &Entry) -> Result<Option<Untold>, Unavailable> {
     let message = Message::parse(&entry.message);
-    let reader = match reader(post, entry, &message) {
-        Ok(reader) => reader,
-        Err(silence) => return Ok(Some(Untold::Silence(silence))),
+    let (reader, language) = match addressee(s, post, entry, &message)? {
+        Ok(addressee) => addressee,
+        Err(untold) => return Ok(Some(untold)),
     };
     let list = s.list;
-    let member = s.draft.member(&list.address, &reader.address)?;
-    let language = language_of(member.as_ref(), list).to_owned();
     let token = decision_token(&s.keys()?, &list.address, post.id, &reader.address, Act::Cancel, &post.sha256);
     let values = Held {
         list: list.address.as_str(),

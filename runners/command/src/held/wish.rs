@@ -1,11 +1,11 @@
 //! Somebody wishes to join or to leave, and a moderator must agree: the wish is held as a post is.
 
-use listmill_core::{Disposition, HELD, HeldPost, MessageFile, StoreChange, Timestamp, Unavailable};
-use listmill_queue_format::{Author, Digest, Entry, Envelope, Facts, Queue, RuleHit, Subaddress, encode};
+use listmill_core::{Disposition, HeldPost, MessageFile, StoreChange, Timestamp, Unavailable, after_hold};
+use listmill_queue_format::{Author, Digest, Entry, Facts, Queue, RuleHit, encode};
 
 use crate::ask::Ask;
 use crate::grammar;
-use crate::session::{Said, Session};
+use crate::session::{STAGE, Said, Session};
 
 /// Held posts that a page has.
 const PAGE: usize = 500;
@@ -21,16 +21,8 @@ pub(crate) fn hold_request(s: &mut Session<'_>, asks: &str) -> Result<Said, Unav
         Ok(file) => s.draft.change(StoreChange::Hold { post: post(s, &entry, asks), file: MessageFile(file) }),
         Err(error) => s.push(Disposition::Shunt { reason: format!("the wish cannot be held: {error}") }),
     }
-    let (parent, held) = (s.entry, entry.id.to_string());
-    let note = |ordinal| {
-        let mut note = parent.derive("command", ordinal, Queue::Command);
-        let subaddress = Subaddress { word: HELD.to_owned(), detail: held, other: Default::default() };
-        note.facts = Facts { subaddress: Some(subaddress), ..Facts::default() };
-        note.envelope = Envelope::default();
-        note.message = Vec::new().into();
-        note
-    };
-    s.forward(note, "to tell who decides".to_owned());
+    let parent = s.entry;
+    s.forward(|ordinal| after_hold(parent, STAGE, ordinal, entry.id), "to tell who decides".to_owned());
     Ok(waits)
 }
 
@@ -55,7 +47,7 @@ fn is_held(s: &Session<'_>, asks: &str) -> Result<bool, Unavailable> {
 
 /// The entry that is held: the mail with which the person has wished it, and who that is.
 fn kept(s: &mut Session<'_>) -> Entry {
-    let mut kept = s.entry.derive("command", s.next_ordinal(), Queue::Command);
+    let mut kept = s.entry.derive(STAGE, s.next_ordinal(), Queue::Command);
     let author = Author { address: s.who.address.to_string(), name: s.who.name.clone(), other: Default::default() };
     kept.facts = Facts { author: Some(author), ..Facts::default() };
     kept
