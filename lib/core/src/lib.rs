@@ -5,6 +5,7 @@
 
 mod address;
 mod ban;
+mod bounce;
 mod budget;
 mod change;
 mod destination;
@@ -23,6 +24,7 @@ mod view;
 
 pub use address::{Address, AddressError};
 pub use ban::{Ban, BanPattern, BanPatternError, BanScope};
+pub use bounce::Cause;
 pub use budget::{Allowance, Spent, Trust};
 pub use change::{AuditRecord, Commit, CommitError, Committed, MessageFile, Refusal, StoreChange};
 pub use destination::{CLOCK, Destination, HELD, POSTMASTER, after_hold, destination};

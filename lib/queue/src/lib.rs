@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "an effects crate: files, the clock and waiting are its work")]
 
 mod backend;
+mod board;
 mod clock;
 mod disk;
 mod error;
@@ -14,6 +15,7 @@ mod lock;
 mod memory;
 
 pub use backend::{Claim, Claimed, Found, Listed, QueueBackend, QueueStatus, ShuntReason, State};
+pub use board::Board;
 pub use disk::DiskQueues;
 pub use error::{Kind, QueueError};
 pub use memory::MemoryQueues;
