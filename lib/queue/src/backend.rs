@@ -99,6 +99,16 @@ pub trait QueueBackend: Send + Sync {
 
     /// Ends every claim that is blocked in this process now; they return `None`. For shutdown.
     fn wake(&self);
+
+    /// This process claims no more from `queue`, though it may from others: what the backend has taken ahead for it goes back to whoever
+    /// claims next. Claims in hand are not touched. A backend that takes nothing ahead has nothing to do.
+    ///
+    /// # Errors
+    /// What was taken ahead may stay with this process until it ends.
+    fn leave(&self, queue: Queue) -> Result<(), QueueError> {
+        let _ = queue;
+        Ok(())
+    }
 }
 
 /// An entry that was claimed, and the claim to it.

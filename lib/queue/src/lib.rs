@@ -16,6 +16,6 @@ mod memory;
 
 pub use backend::{Claim, Claimed, Found, Listed, QueueBackend, QueueStatus, ShuntReason, State};
 pub use board::Board;
-pub use disk::DiskQueues;
+pub use disk::{DiskBoard, DiskQueues};
 pub use error::{Kind, QueueError};
 pub use memory::MemoryQueues;

@@ -50,6 +50,7 @@
 //!
 //! After a power cut a file system may have done renames in any order, but none of a file whose bytes were not synced before.
 
+mod board;
 mod chores;
 mod claim;
 mod dir;
@@ -66,5 +67,6 @@ mod spool;
 mod sync;
 mod watch;
 
+pub use board::DiskBoard;
 pub(crate) use claim::DiskHold;
 pub use queues::DiskQueues;
