@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use listmill_queue::{Claimed, DiskQueues, QueueBackend, ShuntReason};
 use listmill_queue_format::{Entry, EntryId, Priority, Queue, Timestamp};
+use listmill_tests::needs::needs;
 
 use crate::python;
 
@@ -40,6 +41,7 @@ fn count(path: &Path, directory: &str) -> usize {
 
 #[test]
 fn a_runner_in_python_takes_the_place_of_moderation() {
+    let Some(_) = needs("python3") else { return };
     let directory = tempfile::tempdir().unwrap();
     let queues = DiskQueues::open(directory.path()).unwrap();
     let mut urgent = entry(Queue::Moderation, 3);
@@ -75,6 +77,7 @@ assert moderation.claim() is None
 
 #[test]
 fn each_knows_a_repeat_of_what_the_other_has_written() {
+    let Some(_) = needs("python3") else { return };
     let directory = tempfile::tempdir().unwrap();
     let queues = DiskQueues::open(directory.path()).unwrap();
     let put = [entry(Queue::Moderation, 1)];
@@ -97,6 +100,7 @@ pending.put(claim.entry.derive('moderation', 0, 'pending'))
 
 #[test]
 fn what_one_has_claimed_the_other_does_not_get_until_it_dies() {
+    let Some(_) = needs("python3") else { return };
     let directory = tempfile::tempdir().unwrap();
     let queues = DiskQueues::open(directory.path()).unwrap();
     queues.put(&[entry(Queue::Moderation, 1)]).unwrap();
@@ -119,6 +123,7 @@ fn what_one_has_claimed_the_other_does_not_get_until_it_dies() {
 
 #[test]
 fn each_takes_up_what_the_other_deferred_and_leaves_what_it_set_aside() {
+    let Some(_) = needs("python3") else { return };
     let directory = tempfile::tempdir().unwrap();
     let queues = DiskQueues::open(directory.path()).unwrap();
     queues.put(&[entry(Queue::Moderation, 1)]).unwrap();
@@ -150,6 +155,7 @@ moderation.shunt(claim, 'moderation', 'cannot decide')
 
 #[test]
 fn python_reads_every_entry_of_a_spool_stopped_in_mid_work() {
+    let Some(_) = needs("python3") else { return };
     let directory = tempfile::tempdir().unwrap();
     let queues = DiskQueues::open(directory.path()).unwrap();
     let later = Entry { not_before: Some("2999-01-01T00:00:00Z".parse().unwrap()), ..entry(Queue::Outbound, 4) };

@@ -1,6 +1,6 @@
 //! Running the Python side.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -11,7 +11,7 @@ pub(crate) fn directory() -> PathBuf {
 
 /// Runs python3 there, and answers what it printed. Panics with all of its words when it fails.
 pub(crate) fn run(arguments: &[&str]) -> Vec<u8> {
-    let output = command(arguments).output().unwrap_or_else(|error| panic!("{}", missing(&error)));
+    let output = command(arguments).output().unwrap();
     assert!(
         output.status.success(),
         "python3 {} failed:\n{}{}",
@@ -27,8 +27,7 @@ pub(crate) struct Running(Child);
 
 impl Running {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let child = command(arguments).stdout(Stdio::piped()).spawn();
-        Running(child.unwrap_or_else(|error| panic!("{}", missing(&error))))
+        Running(command(arguments).stdout(Stdio::piped()).spawn().unwrap())
     }
 
     /// Waits for the next line that it prints.
@@ -60,13 +59,4 @@ fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new("python3");
     command.args(arguments).current_dir(directory()).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
     command
-}
-
-fn missing(error: &std::io::Error) -> String {
-    match error.kind() {
-        ErrorKind::NotFound => {
-            "python3 is missing: the second reader of the message file needs it (tests/run installs it)".to_owned()
-        }
-        _ => format!("python3 cannot be run: {error}"),
-    }
 }

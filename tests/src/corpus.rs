@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::needs::skipped;
 use crate::program::workspace;
 
 /// The folders of odd and broken MIME messages.
@@ -19,7 +20,7 @@ pub fn folder(name: &str) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    println!("skipped: {name} is not in ../shared/corpora");
+    skipped(&format!("{name} is not in ../shared/corpora"));
     None
 }
 

@@ -1,9 +1,10 @@
-//! Suites that cross crates, and what they share: the real program, a client, real mail, what a verifier of signatures sees, a view in memory.
+//! Suites that cross crates, and what they share: the real program, what else the machine must have, a client, real mail, what a verifier of signatures sees, a view in memory.
 
 pub mod corpus;
 pub mod dkim;
 pub mod letters;
 pub mod lmtp;
+pub mod needs;
 pub mod post_office;
 pub mod program;
 pub mod sink;

@@ -8,6 +8,7 @@ mod contract;
 mod documents;
 mod honesty;
 mod layers;
+mod packages;
 mod queues;
 mod rfcs;
 mod rules;
