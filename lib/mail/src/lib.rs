@@ -13,6 +13,7 @@ mod attached;
 pub mod author;
 pub mod authres;
 pub mod automatic;
+pub mod bounce;
 pub mod compose;
 pub mod decoration;
 pub mod edit;
