@@ -10,6 +10,7 @@ mod queue_conformance;
 mod queue_disk;
 mod queue_processes;
 mod store_batches;
+mod store_bounces;
 mod store_budget;
 mod store_conformance;
 mod store_decisions;

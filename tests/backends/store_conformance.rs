@@ -80,6 +80,14 @@ macro_rules! exercise {
                 of_two_confirmations_at_the_same_time_one_wins,
                 many_requests_expire_a_thousand_at_a_time
             );
+            $crate::store_conformance::exercise!(@tests $make; store_bounces;
+                a_record_is_replaced_by_who_has_seen_it,
+                what_is_known_of_bounces_goes_with_the_member_and_the_list,
+                records_are_due_in_the_order_of_their_time,
+                what_is_counted_once_counts_once,
+                tallies_are_kept_for_their_time,
+                of_many_who_count_and_note_at_the_same_time_each_is_heard
+            );
             $crate::store_conformance::exercise!(@tests $make; store_budget;
                 a_day_allows_so_many_letters,
                 the_letters_of_a_batch_count_one_after_the_other,

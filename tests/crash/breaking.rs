@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, Decision, HeldId, HeldPost, List, ListAddress,
-    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Commit, CommitError, Committed, Decision, HeldId,
+    HeldPost, List, ListAddress, Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView,
+    Timestamp, Trust, Unavailable,
 };
 use listmill_queue::{
     Claim, Claimed, DiskQueues, Found, Listed, QueueBackend, QueueError, QueueStatus, ShuntReason, State,
@@ -229,6 +230,27 @@ impl StoreView for Breaking<Arc<dyn Store>> {
     fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
         self.inner.spent(address, trust, at)
     }
+    fn bounces(&self, list: &ListAddress, address: &Address) -> Result<Option<BounceRecord>, Unavailable> {
+        self.inner.bounces(list, address)
+    }
+
+    fn bounces_due(&self, at: Timestamp, limit: usize) -> Result<Vec<BounceRecord>, Unavailable> {
+        self.inner.bounces_due(at, limit)
+    }
+
+    fn bounce_tally(&self, list: &ListAddress, name: &str) -> Result<Option<BounceTally>, Unavailable> {
+        self.inner.bounce_tally(list, name)
+    }
+
+    fn bounce_tallies(
+        &self,
+        list: &ListAddress,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<BounceTally>, Unavailable> {
+        self.inner.bounce_tallies(list, after, limit)
+    }
+
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
         self.inner.banned(list, address)
     }

@@ -50,11 +50,11 @@
 mod apply;
 mod file;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Request,
-    RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Decision, HeldId, HeldPost, List, ListAddress,
+    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
 };
 use listmill_queue_format::EntryId;
 
@@ -80,6 +80,10 @@ struct OnList {
     /// The message file while the decision can be undone.
     decided: BTreeMap<HeldId, (Decision, Option<MessageFile>)>,
     requests: BTreeMap<(RequestKind, Address), Request>,
+    bounces: BTreeMap<Address, BounceRecord>,
+    tallies: BTreeMap<String, BounceTally>,
+    /// The name of a tally, and what it has counted once.
+    once: BTreeSet<(String, String)>,
 }
 
 impl MemoryView {
@@ -189,6 +193,32 @@ impl StoreView for MemoryView {
     fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
         let letters = |to: &str| self.letters(day(at), trust, to);
         Ok(Spent { address: letters(&address.key()), domain: letters(address.domain()) })
+    }
+
+    fn bounces(&self, list: &ListAddress, address: &Address) -> Result<Option<BounceRecord>, Unavailable> {
+        Ok(self.lists.get(list).and_then(|on| on.bounces.get(address)).cloned())
+    }
+
+    fn bounces_due(&self, at: Timestamp, limit: usize) -> Result<Vec<BounceRecord>, Unavailable> {
+        let records = self.lists.values().flat_map(|on| on.bounces.values());
+        let mut due: Vec<_> = records.filter(|record| record.due <= at).collect();
+        due.sort_by_key(|record| record.due);
+        Ok(due.into_iter().take(limit).cloned().collect())
+    }
+
+    fn bounce_tally(&self, list: &ListAddress, name: &str) -> Result<Option<BounceTally>, Unavailable> {
+        Ok(self.lists.get(list).and_then(|on| on.tallies.get(name)).cloned())
+    }
+
+    fn bounce_tallies(
+        &self,
+        list: &ListAddress,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<BounceTally>, Unavailable> {
+        let tallies = self.on(list).flat_map(|on| &on.tallies);
+        let behind = tallies.filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
+        Ok(behind.take(limit).map(|(_, tally)| tally.clone()).collect())
     }
 
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {

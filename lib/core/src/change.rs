@@ -8,8 +8,8 @@ use listmill_queue_format::EntryId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Address, Allowance, Ban, BanPattern, BanScope, HeldId, HeldPost, ListAddress, Member, Request, RequestKind,
-    Timestamp, Trust, Unavailable, Verdict,
+    Address, Allowance, Ban, BanPattern, BanScope, BounceRecord, HeldId, HeldPost, ListAddress, Member, Request,
+    RequestKind, Timestamp, Trust, Unavailable, Verdict,
 };
 
 /// One change. Each has its precondition; if one fails, nothing of the batch happens.
@@ -131,8 +131,39 @@ pub enum StoreChange {
         /// What the day allows.
         allowance: Allowance,
     },
+    /// What is known of a member's failed deliveries is replaced. They must be on the list; and their record must be the one that the entry
+    /// `instead` wrote last: none, if there is none.
+    NoteBounces {
+        /// The new record, with this batch's entry in it.
+        record: BounceRecord,
+        /// Which record it replaces, by the entry that last changed that.
+        instead: Option<EntryId>,
+    },
+    /// What is known of a member's failed deliveries goes. The record must be there, and be the one that the entry `was` wrote last.
+    ForgetBounces {
+        /// Which list.
+        list: ListAddress,
+        /// Whose.
+        address: Address,
+        /// The entry that last changed it.
+        was: EntryId,
+    },
+    /// Something of a list is counted once more. The list must exist; and fewer than `below` must have been counted under this name.
+    CountBounce {
+        /// Which list.
+        list: ListAddress,
+        /// What is counted, as [`BounceTally`](crate::BounceTally) has it.
+        name: String,
+        /// What is counted once at most, for as long as the tally is there; where it has been counted, nothing changes.
+        once: Option<String>,
+        /// There may be so many.
+        below: Option<u32>,
+        /// Kept with the first, in one line.
+        note: String,
+    },
     /// What nobody needs any more goes: requests that have expired, budgets of days before, message files of decisions that can no longer be
-    /// undone, decisions older than a month. Each as of the commit's time, and a bounded number of each.
+    /// undone, decisions older than a month, tallies that began [`BounceTally::KEPT`](crate::BounceTally::KEPT) ago. Each as of the
+    /// commit's time, and a bounded number of each.
     Tidy,
     /// A ban. One for the same scope and pattern is replaced.
     Ban(Ban),
@@ -143,6 +174,19 @@ pub enum StoreChange {
         /// Whom it hits.
         pattern: BanPattern,
     },
+}
+
+impl StoreChange {
+    /// Nobody's deed, or one that is on record elsewhere: a batch of nothing else has no place in the audit log.
+    pub fn is_bookkeeping(&self) -> bool {
+        matches!(
+            self,
+            StoreChange::Tidy
+                | StoreChange::NoteBounces { .. }
+                | StoreChange::ForgetBounces { .. }
+                | StoreChange::CountBounce { .. }
+        )
+    }
 }
 
 /// The bytes of a message file, base64 where the form is JSON.
@@ -294,6 +338,22 @@ pub enum Refusal {
         /// Who.
         address: Address,
     },
+    /// Another record of the member's failed deliveries is there than the decision took to be, or none.
+    #[error("what is known of the failed deliveries of {address} on {list} has changed")]
+    BouncesChanged {
+        /// Which list.
+        list: ListAddress,
+        /// Whose.
+        address: Address,
+    },
+    /// As many as may be were counted already.
+    #[error("{list}: no more of {name} are to be counted")]
+    Counted {
+        /// Which list.
+        list: ListAddress,
+        /// What.
+        name: String,
+    },
     /// There is no such ban.
     #[error("there is no ban of {pattern} on {scope}")]
     NoBan {
@@ -353,6 +413,16 @@ impl fmt::Display for StoreChange {
                 write!(f, "{list}: request of {address} {outcome}: {kind}")
             }
             StoreChange::Spend { address, .. } => write!(f, "a letter to {address} counted"),
+            StoreChange::NoteBounces { record, .. } => match record.events.last() {
+                Some(last) => {
+                    write!(f, "{}: failed delivery of {} noted ({})", record.list, record.address, last.cause)
+                }
+                None => write!(f, "{}: failed deliveries of {} noted", record.list, record.address),
+            },
+            StoreChange::ForgetBounces { list, address, .. } => {
+                write!(f, "{list}: failed deliveries of {address} forgotten")
+            }
+            StoreChange::CountBounce { list, name, .. } => write!(f, "{list}: {name} counted"),
             StoreChange::Tidy => f.write_str("tidied up"),
             StoreChange::Ban(ban) => write!(f, "{}: {} banned", ban.scope, ban.pattern),
             StoreChange::Unban { scope, pattern } => write!(f, "{scope}: {pattern} no longer banned"),

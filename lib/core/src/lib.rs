@@ -24,7 +24,7 @@ mod view;
 
 pub use address::{Address, AddressError};
 pub use ban::{Ban, BanPattern, BanPatternError, BanScope};
-pub use bounce::Cause;
+pub use bounce::{BounceEvent, BounceRecord, BounceState, BounceTally, Cause};
 pub use budget::{Allowance, Spent, Trust};
 pub use change::{AuditRecord, Commit, CommitError, Committed, MessageFile, Refusal, StoreChange};
 pub use destination::{CLOCK, Destination, HELD, POSTMASTER, after_hold, destination};

@@ -3,8 +3,8 @@
 use listmill_queue_format::EntryId;
 
 use crate::{
-    Address, AuditRecord, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Request,
-    RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Decision, HeldId, HeldPost, List, ListAddress,
+    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
 };
 
 /// A view in which nothing can be read: every question is answered [`Unavailable`].
@@ -80,6 +80,22 @@ impl StoreView for NoStore {
     }
 
     fn spent(&self, _: &Address, _: Trust, _: Timestamp) -> Result<Spent, Unavailable> {
+        none()
+    }
+
+    fn bounces(&self, _: &ListAddress, _: &Address) -> Result<Option<BounceRecord>, Unavailable> {
+        none()
+    }
+
+    fn bounces_due(&self, _: Timestamp, _: usize) -> Result<Vec<BounceRecord>, Unavailable> {
+        none()
+    }
+
+    fn bounce_tally(&self, _: &ListAddress, _: &str) -> Result<Option<BounceTally>, Unavailable> {
+        none()
+    }
+
+    fn bounce_tallies(&self, _: &ListAddress, _: Option<&str>, _: usize) -> Result<Vec<BounceTally>, Unavailable> {
         none()
     }
 

@@ -24,17 +24,20 @@ pub enum RequestKind {
     Commands,
     /// Decisions of a moderator, which came with a token that went to nobody else.
     Decisions,
+    /// To have a delivery on again that bounces have switched off.
+    Delivery,
 }
 
 impl RequestKind {
     /// Every kind.
-    pub const ALL: [RequestKind; 6] = [
+    pub const ALL: [RequestKind; 7] = [
         RequestKind::Join,
         RequestKind::Leave,
         RequestKind::LeaveAll,
         RequestKind::Address,
         RequestKind::Commands,
         RequestKind::Decisions,
+        RequestKind::Delivery,
     ];
 
     /// The name in the store and in tokens.
@@ -46,6 +49,7 @@ impl RequestKind {
             RequestKind::Address => "address",
             RequestKind::Commands => "commands",
             RequestKind::Decisions => "decisions",
+            RequestKind::Delivery => "delivery",
         }
     }
 }

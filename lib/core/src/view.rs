@@ -1,8 +1,8 @@
 //! What a stage may see of the world.
 
 use crate::{
-    Address, AuditRecord, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Request,
-    RequestKind, Role, SigningKeys, Spent, Timestamp, Trust,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Decision, HeldId, HeldPost, List, ListAddress,
+    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, Timestamp, Trust,
 };
 use listmill_queue_format::EntryId;
 
@@ -66,6 +66,24 @@ pub trait StoreView {
 
     /// How much of the budget is spent for this address on the day (UTC) of `at`.
     fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable>;
+
+    /// What is known of the failed deliveries of this member; none where nothing failed.
+    fn bounces(&self, list: &ListAddress, address: &Address) -> Result<Option<BounceRecord>, Unavailable>;
+
+    /// The records of all lists that something is to be done about at `at`, those first that were due first; at most `limit`. One that is
+    /// damaged is left out.
+    fn bounces_due(&self, at: Timestamp, limit: usize) -> Result<Vec<BounceRecord>, Unavailable>;
+
+    /// What was counted under this name on this list; none where nothing was.
+    fn bounce_tally(&self, list: &ListAddress, name: &str) -> Result<Option<BounceTally>, Unavailable>;
+
+    /// A page of what was counted on this list, by name.
+    fn bounce_tallies(
+        &self,
+        list: &ListAddress,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<BounceTally>, Unavailable>;
 
     /// The ban that hits this address on this list, the site's included.
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable>;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use listmill_core::settings::{self, Cascade};
 use listmill_core::{
-    Address, Away, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Refusal, Request,
-    RequestKind, Spent, StoreChange, Timestamp, Verdict,
+    Address, Away, Ban, BanScope, BounceRecord, BounceTally, Decision, HeldId, HeldPost, List, ListAddress, Member,
+    MessageFile, Refusal, Request, RequestKind, Spent, StoreChange, Timestamp, Verdict,
 };
 use listmill_queue_format::EntryId;
 
@@ -68,6 +68,16 @@ impl MemoryView {
                 }
                 Ok(())
             }
+            StoreChange::NoteBounces { record, instead } => self.need(&record.list)?.note_bounces(record, *instead),
+            StoreChange::ForgetBounces { list, address, was } => {
+                let on = self.need(list)?;
+                on.need_bounces(address, Some(*was))?;
+                on.bounces.remove(address);
+                Ok(())
+            }
+            StoreChange::CountBounce { list, name, once, below, note } => {
+                self.need(list)?.count_bounce(name, once.as_deref(), *below, note, now)
+            }
             StoreChange::Tidy => {
                 self.tidy(now);
                 Ok(())
@@ -120,6 +130,9 @@ impl MemoryView {
         self.spent.retain(|(of, ..), _| *of >= day(now));
         for on in self.lists.values_mut() {
             on.requests.retain(|_, request| request.expires > now);
+            on.tallies.retain(|_, tally| now.duration_since(tally.since) <= BounceTally::KEPT);
+            let tallies = &on.tallies;
+            on.once.retain(|(name, _)| tallies.contains_key(name));
             on.decided.retain(|_, (decision, _)| now.duration_since(decision.at) <= DECISION_KEPT);
             for (decision, file) in on.decided.values_mut() {
                 if now.duration_since(decision.at) > FILE_KEPT {
@@ -141,6 +154,9 @@ impl OnList {
             held: Default::default(),
             decided: Default::default(),
             requests: Default::default(),
+            bounces: Default::default(),
+            tallies: Default::default(),
+            once: Default::default(),
         })
     }
 
@@ -173,13 +189,51 @@ impl OnList {
 
     fn update(&mut self, member: &Member) -> Result<(), Refusal> {
         // The record is replaced whole, the spelling of the address included.
+        let bounces = self.bounces.remove(&member.address);
         self.remove(&member.address)?;
+        self.bounces.extend(bounces.map(|record| (member.address.clone(), record)));
         self.add(member)
     }
 
     fn remove(&mut self, address: &Address) -> Result<(), Refusal> {
         let gone = || Refusal::NoMember { list: self.list.address.clone(), address: address.clone() };
-        self.roster.remove(address).map(drop).ok_or_else(gone)
+        self.roster.remove(address).ok_or_else(gone)?;
+        self.bounces.remove(address);
+        Ok(())
+    }
+
+    fn note_bounces(&mut self, record: &BounceRecord, instead: Option<EntryId>) -> Result<(), Refusal> {
+        if !self.roster.contains_key(&record.address) {
+            return Err(Refusal::NoMember { list: self.address(), address: record.address.clone() });
+        }
+        self.need_bounces(&record.address, instead)?;
+        self.bounces.insert(record.address.clone(), record.clone());
+        Ok(())
+    }
+
+    fn need_bounces(&self, address: &Address, by: Option<EntryId>) -> Result<(), Refusal> {
+        let changed = || Refusal::BouncesChanged { list: self.address(), address: address.clone() };
+        if self.bounces.get(address).map(|record| record.by) == by { Ok(()) } else { Err(changed()) }
+    }
+
+    fn count_bounce(
+        &mut self,
+        name: &str,
+        once: Option<&str>,
+        below: Option<u32>,
+        note: &str,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let count = self.tallies.get(name).map_or(0, |tally| tally.count);
+        if below.is_some_and(|below| count >= below) {
+            return Err(Refusal::Counted { list: self.address(), name: name.to_owned() });
+        }
+        if once.is_some_and(|once| !self.once.insert((name.to_owned(), once.to_owned()))) {
+            return Ok(());
+        }
+        let new = || BounceTally { name: name.to_owned(), count: 0, since: now, note: note.to_owned() };
+        self.tallies.entry(name.to_owned()).or_insert_with(new).count += 1;
+        Ok(())
     }
 
     fn hold(&mut self, post: &HeldPost, file: &MessageFile) {

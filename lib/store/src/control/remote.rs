@@ -8,8 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, Decision, HeldId, HeldPost, List, ListAddress,
-    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Commit, CommitError, Committed, Decision, HeldId,
+    HeldPost, List, ListAddress, Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView,
+    Timestamp, Trust, Unavailable,
 };
 use listmill_queue_format::EntryId;
 use serde::de::DeserializeOwned;
@@ -187,6 +188,27 @@ impl StoreView for RemoteStore {
 
     fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
         self.view(&Question::Spent { address: Borrowed(address), trust, at })
+    }
+
+    fn bounces(&self, list: &ListAddress, address: &Address) -> Result<Option<BounceRecord>, Unavailable> {
+        self.view(&Question::Bounces { list: Borrowed(list), address: Borrowed(address) })
+    }
+
+    fn bounces_due(&self, at: Timestamp, limit: usize) -> Result<Vec<BounceRecord>, Unavailable> {
+        self.view(&Question::BouncesDue { at, limit })
+    }
+
+    fn bounce_tally(&self, list: &ListAddress, name: &str) -> Result<Option<BounceTally>, Unavailable> {
+        self.view(&Question::BounceTally { list: Borrowed(list), name: Borrowed(name) })
+    }
+
+    fn bounce_tallies(
+        &self,
+        list: &ListAddress,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<BounceTally>, Unavailable> {
+        self.view(&Question::BounceTallies { list: Borrowed(list), after: after.map(Borrowed), limit })
     }
 
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {

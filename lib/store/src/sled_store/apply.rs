@@ -53,6 +53,9 @@ impl<'a, 'd> Application<'a, 'd> {
                 self.close_request(list, *kind, address, *opened)
             }
             StoreChange::Spend { address, trust, allowance } => self.spend(address, *trust, *allowance),
+            StoreChange::NoteBounces { .. } | StoreChange::ForgetBounces { .. } | StoreChange::CountBounce { .. } => {
+                self.bounces(change)
+            }
             StoreChange::Tidy => self.tidy(),
             StoreChange::Ban(ban) => self.ban(ban),
             StoreChange::Unban { scope, pattern } => self.unban(scope, pattern),
@@ -81,6 +84,7 @@ impl<'a, 'd> Application<'a, 'd> {
             Ok(())
         })?;
         self.forget_times(list)?;
+        self.forget_times_of_bounces(list)?;
         maps::counters().remove(self.draft, list_key(list))?;
         for map in maps::all_of(list) {
             map.clear(self.draft)?;
@@ -153,6 +157,7 @@ impl<'a, 'd> Application<'a, 'd> {
         let key = address.key().into_bytes();
         let old = self.need_member(list, address, &key)?;
         maps::roster(list).remove(self.draft, &key)?;
+        self.drop_bounces(list, address)?;
         self.replace_roles(list, &key, old.roles, Roles::NONE)?;
         self.count(list, |counters| counters.people = counters.people.saturating_sub(1))
     }

@@ -133,7 +133,7 @@ fn apply(draft: &mut Changes<'_>, commit: &Commit, records: &[Vec<u8>]) -> Resul
         maps::outbox().insert(draft, &key, record)?;
     }
     // What goes by itself is nobody's deed; where nothing changes there is nothing to record either.
-    if commit.changes.iter().any(|change| *change != StoreChange::Tidy) {
+    if commit.changes.iter().any(|change| !change.is_bookkeeping()) {
         write_audit(draft, commit)?;
     }
     Ok(dropped)

@@ -29,7 +29,7 @@ use crate::blocks::Draft;
 
 /// Tells a person what the directory is, and us that it has held something.
 const MARKER: &str = "FORMAT";
-const MARKER_TEXT: &str = "listmill store, sled, schema 2\n";
+const MARKER_TEXT: &str = "listmill store, sled, schema 3\n";
 
 /// An opened database.
 pub(super) struct Engine {

@@ -26,6 +26,11 @@ pub(super) fn of_request(open: &Request) -> Vec<u8> {
     request(open.kind, &open.address)
 }
 
+/// What is counted once, under the name of a tally.
+pub(super) fn once(name: &str, once: &str) -> Vec<u8> {
+    [name.as_bytes(), &[0], once.as_bytes()].concat()
+}
+
 /// Something of a list, `what`, in an index by time.
 pub(super) fn timed(at: Timestamp, list: &ListAddress, what: &[u8]) -> Vec<u8> {
     [&ordered(at.as_microsecond()), list.as_str().as_bytes(), &[0], what].concat()

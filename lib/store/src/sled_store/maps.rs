@@ -16,6 +16,11 @@
 //! | `q` open requests of a list | kind, address key | JSON: `Request` |
 //! | `t` the same by handle | handle | key in `q` |
 //! | `x` open requests of all lists | when they expire, list, key in `q` | - |
+//! | `p` failed deliveries of a list | address key | JSON: `BounceRecord` |
+//! | `i` the same of all lists | when due, list, address key | - |
+//! | `n` tallies of a list | name | JSON: `BounceTally` |
+//! | `k` what they have counted once | name, what | - |
+//! | `z` tallies of all lists | since when, list, name | - |
 //! | `y` letters that were spent | day, trust, address key or domain | JSON: how many |
 //! | `b` bans of a scope | pattern | JSON: `Ban` |
 //! | `a` applied | entry id | when, seconds since 1970 |
@@ -23,7 +28,8 @@
 //! | `u` audit log | number | JSON: `AuditRecord` |
 //!
 //! Numbers are big-endian; times are microseconds, days are counted from 1970, and both have their sign turned so that they sort as
-//! numbers. A list or kind in a key ends in a zero octet. `v`, `w`, `g` and `x` are there so that what has had its time is found
+//! numbers. A list, a kind or a tally's name in a key ends in a zero octet.
+//! `v`, `w`, `g`, `x`, `i` and `z` are there so that what has had its time is found
 //! without a look at what has not; see [`super::tidy`].
 //!
 //! The schema's number and the signing keys are not in a map; see [`super::meta`].
@@ -120,6 +126,26 @@ pub(super) fn times_of_requests() -> Map {
     site_map(b'x')
 }
 
+pub(super) fn bounces(list: &ListAddress) -> Map {
+    scoped_map(b'p', list.as_str())
+}
+
+pub(super) fn times_of_bounces() -> Map {
+    site_map(b'i')
+}
+
+pub(super) fn tallies(list: &ListAddress) -> Map {
+    scoped_map(b'n', list.as_str())
+}
+
+pub(super) fn counted_once(list: &ListAddress) -> Map {
+    scoped_map(b'k', list.as_str())
+}
+
+pub(super) fn times_of_tallies() -> Map {
+    site_map(b'z')
+}
+
 pub(super) fn spent() -> Map {
     site_map(b'y')
 }
@@ -150,7 +176,7 @@ fn scoped_map(letter: u8, scope: &str) -> Map {
 }
 
 /// Every map of a list that is there for this list alone.
-pub(super) fn all_of(list: &ListAddress) -> [Map; 9] {
+pub(super) fn all_of(list: &ListAddress) -> [Map; 12] {
     [
         roster(list),
         staff(list),
@@ -160,6 +186,9 @@ pub(super) fn all_of(list: &ListAddress) -> [Map; 9] {
         decisions(list),
         requests(list),
         handles(list),
+        bounces(list),
+        tallies(list),
+        counted_once(list),
         bans(&BanScope::List(list.clone())),
     ]
 }

@@ -13,7 +13,7 @@ use crate::OpenError;
 use crate::blocks::{Draft, Pages, PagesMut};
 
 /// The newest schema that this release reads; a change that an older release would misread makes it greater. See [`super::upgrade`].
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 const SCHEMA_KEY: &[u8] = b"m\0schema";
 const SIGNING_KEY: &[u8] = b"m\0signing-keys";
 
@@ -38,7 +38,7 @@ pub(super) fn read_or_make(
         return Err(OpenError::Newer { path: dir.to_owned(), found, known: SCHEMA });
     }
     if found < SCHEMA {
-        upgrade(db, files).map_err(|error| damaged(error.reason))?;
+        upgrade(db, found, files).map_err(|error| damaged(error.reason))?;
     }
     let keys = read(SIGNING_KEY)?.ok_or_else(|| damaged("it has no signing keys".to_owned()))?;
     from_json(&keys).map_err(|error| damaged(error.reason))
@@ -56,9 +56,11 @@ fn make(db: &sled::Db) -> Result<SigningKeys, Unavailable> {
 }
 
 /// Brings an older store to this schema, in one batch.
-fn upgrade(db: &sled::Db, files: &MessageFiles) -> Result<(), Unavailable> {
+fn upgrade(db: &sled::Db, found: u32, files: &MessageFiles) -> Result<(), Unavailable> {
     let mut draft = Draft::new(Disk(db));
-    upgrade::to_second(&mut draft, files)?;
+    if found < 2 {
+        upgrade::to_second(&mut draft, files)?;
+    }
     draft.put(SCHEMA_KEY.to_vec(), to_json(&SCHEMA));
     write(db, disk::batch(draft.into_changes()))
 }

@@ -1,6 +1,7 @@
 //! The embedded store: a directory that one process owns.
 
 mod apply;
+mod bounces;
 mod budget;
 mod commit;
 mod disk;

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use listmill_core::settings::Cascade;
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, Commit, CommitError, Committed, Decision, HeldId, HeldPost, List, ListAddress,
-    Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Commit, CommitError, Committed, Decision, HeldId,
+    HeldPost, List, ListAddress, Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView,
+    Timestamp, Trust, Unavailable,
 };
 use listmill_queue_format::EntryId;
 use rustix::fs::{FlockOperation, flock};
@@ -212,6 +213,27 @@ impl StoreView for SledStore {
 
     fn spent(&self, address: &Address, trust: Trust, at: Timestamp) -> Result<Spent, Unavailable> {
         self.view(|engine| engine.spent(address, trust, at))
+    }
+
+    fn bounces(&self, list: &ListAddress, address: &Address) -> Result<Option<BounceRecord>, Unavailable> {
+        self.view(|engine| engine.bounces(list, address))
+    }
+
+    fn bounces_due(&self, at: Timestamp, limit: usize) -> Result<Vec<BounceRecord>, Unavailable> {
+        self.view(|engine| engine.bounces_due(at, limit))
+    }
+
+    fn bounce_tally(&self, list: &ListAddress, name: &str) -> Result<Option<BounceTally>, Unavailable> {
+        self.view(|engine| engine.bounce_tally(list, name))
+    }
+
+    fn bounce_tallies(
+        &self,
+        list: &ListAddress,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<BounceTally>, Unavailable> {
+        self.view(|engine| engine.bounce_tallies(list, after, limit))
     }
 
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {

@@ -2,7 +2,7 @@
 //!
 //! Each kind is found by an index that begins with the time, so that a look costs nothing where there is nothing to do.
 
-use listmill_core::{Decision, ListAddress, Request};
+use listmill_core::{BounceTally, Decision, ListAddress, Request};
 
 use super::apply::Application;
 use super::engine::Fault;
@@ -30,6 +30,10 @@ impl Application<'_, '_> {
         }
         for (list, key) in self.over(&maps::times_of_decisions(), KEEP_DECISION)? {
             maps::decisions(&list).remove(self.draft, &key)?;
+        }
+        let kept = i64::try_from(BounceTally::KEPT.as_micros()).unwrap_or(i64::MAX);
+        for (list, name) in self.over(&maps::times_of_tallies(), kept)? {
+            self.drop_tally(&list, &name)?;
         }
         self.forget_days()
     }

@@ -4,8 +4,10 @@
 //! | --- | --- | --- |
 //! | 1 | | |
 //! | 2 | preferences of members; decisions, requests, what was spent; digests of held posts; held posts by entry and by the time at which they lapse | it cannot read a member with preferences, and whoever removes a list or a held post without knowing of the rest leaves that behind, for the next list of the name |
+//! | 3 | failed deliveries and tallies | the same: whoever removes a list or a member without knowing of them leaves them behind |
 //!
-//! A store of schema 1 is read as it is: its records are a part of those of schema 2. Only what is new about its held posts is made.
+//! Schema 3 has only what schema 2 has not, so nothing is made for it. A store of schema 1 is read as it is: its records are a part of
+//! those of schema 2. Only what is new about its held posts is made.
 
 use listmill_core::{HeldPost, Unavailable};
 use listmill_queue_format::{Digest, decode};

@@ -13,7 +13,7 @@ use super::maps::{self, Counters, ListRecord, from_json, get_json};
 use super::member_form;
 
 /// How many items are looked at in one go where all are wanted.
-const PAGE: usize = 256;
+pub(super) const PAGE: usize = 256;
 
 impl Engine {
     pub(super) fn list(&self, list: &ListAddress) -> Result<Option<ListRecord>, Unavailable> {

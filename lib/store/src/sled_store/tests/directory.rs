@@ -48,11 +48,11 @@ fn a_newer_schema_is_left_alone() {
     let dir = TempDir::new().unwrap();
     drop(open(&dir));
     let db = sled::open(dir.path().join("store/sled")).unwrap();
-    db.insert(b"m\0schema", b"3").unwrap();
+    db.insert(b"m\0schema", b"4").unwrap();
     db.flush().unwrap();
     drop(db);
     let error = SledStore::open(&dir.path().join("store"), Cascade::default()).unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 4, known: 3, .. }), "{error}");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn downgrade(dir: &TempDir) {
 }
 
 #[test]
-fn a_store_of_the_first_schema_is_opened_and_brought_to_the_second() {
+fn a_store_of_the_first_schema_is_opened_and_brought_to_this_one() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
     let long = b"Subject: long\r\n\r\n".repeat(500);
@@ -148,11 +148,30 @@ fn a_store_of_the_first_schema_is_opened_and_brought_to_the_second() {
     assert_eq!(store.held_by_entry(&dev(), after[0].entry), Ok(Some(after[0].clone())));
     assert_eq!(store.lapsed(Timestamp::UNIX_EPOCH, 9), Ok(after));
     let path = dir.path().join("store");
-    assert_eq!(fs::read_to_string(path.join("FORMAT")).unwrap(), "listmill store, sled, schema 2\n");
+    assert_eq!(fs::read_to_string(path.join("FORMAT")).unwrap(), "listmill store, sled, schema 3\n");
     assert_eq!(store.commit(&batch(2, DAY, vec![decide(1, Verdict::Accept)])), Ok(Committed::Now));
     drop(store);
     let schema = sled::open(path.join("sled")).unwrap().get(b"m\0schema").unwrap();
-    assert_eq!(schema.as_deref(), Some(b"2".as_slice()));
+    assert_eq!(schema.as_deref(), Some(b"3".as_slice()));
+}
+
+#[test]
+fn a_store_of_the_second_schema_is_opened_with_all_that_it_holds() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    assert_eq!(store.commit(&batch(1, DAY, vec![create(), hold(10)])), Ok(Committed::Now));
+    let held = store.held(&dev(), None, 9).unwrap();
+    drop(store);
+    let db = sled::open(dir.path().join("store/sled")).unwrap();
+    db.insert(b"m\0schema", b"2").unwrap();
+    db.flush().unwrap();
+    drop(db);
+
+    let store = open(&dir);
+    assert_eq!(store.held(&dev(), None, 9).unwrap(), held);
+    drop(store);
+    let schema = sled::open(dir.path().join("store/sled")).unwrap().get(b"m\0schema").unwrap();
+    assert_eq!(schema.as_deref(), Some(b"3".as_slice()));
 }
 
 #[test]
