@@ -63,7 +63,7 @@ pub(crate) fn hazardous(safe: &Shell, hazard: &Arc<Hazard>) -> Shell {
 }
 
 pub(crate) fn shell(queues: Arc<dyn QueueBackend>, store: Option<Arc<dyn Store>>) -> Shell {
-    Shell { queues, store, host: "mill.example.org".to_owned(), health: Health::default() }
+    Shell { queues, store, directory: None, host: "mill.example.org".to_owned(), health: Health::default() }
 }
 
 pub(crate) fn fresh_id() -> EntryId {

@@ -25,8 +25,16 @@ fn keys() -> Vec<(String, String)> {
         panic!("the site file is a table")
     };
     // A key without a default is not written; it is there all the same.
-    let outbound = tables.get_mut("outbound").and_then(Value::as_table_mut).expect("there is [outbound]");
-    outbound.entry("ca_file").or_insert(Value::String("none".into()));
+    for (table, keys) in [
+        ("outbound", &["ca_file"][..]),
+        ("queue", &["url", "password_file", "ca_file"]),
+        ("store", &["url", "password_file", "ca_file"]),
+    ] {
+        let table = tables.get_mut(table).and_then(Value::as_table_mut).expect("there is this section");
+        for key in keys {
+            table.entry(*key).or_insert(Value::String("none".into()));
+        }
+    }
     let maps = ["defaults", "domain", "hosts"];
     let mut keys = Vec::new();
     for (table, values) in tables.iter().filter(|(table, _)| !maps.contains(&table.as_str())) {

@@ -9,8 +9,9 @@ use std::ops::Bound::{Excluded, Unbounded};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, AuditRecord, Ban, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, NoStore,
-    Request, RequestKind, Role, Settings, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Decision, HeldId, HeldPost, List, ListAddress,
+    Member, MessageFile, NoStore, Request, RequestKind, Role, Settings, SigningKeys, Spent, StoreView, Timestamp,
+    Trust, Unavailable,
 };
 use listmill_queue_format::EntryId;
 
@@ -191,6 +192,22 @@ impl StoreView for Directory {
     }
 
     fn spent(&self, _: &Address, _: Trust, _: Timestamp) -> Result<Spent, Unavailable> {
+        none()
+    }
+
+    fn bounces(&self, _: &ListAddress, _: &Address) -> Result<Option<BounceRecord>, Unavailable> {
+        none()
+    }
+
+    fn bounces_due(&self, _: Timestamp, _: usize) -> Result<Vec<BounceRecord>, Unavailable> {
+        none()
+    }
+
+    fn bounce_tally(&self, _: &ListAddress, _: &str) -> Result<Option<BounceTally>, Unavailable> {
+        none()
+    }
+
+    fn bounce_tallies(&self, _: &ListAddress, _: Option<&str>, _: usize) -> Result<Vec<BounceTally>, Unavailable> {
         none()
     }
 

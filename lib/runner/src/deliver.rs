@@ -30,7 +30,7 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
     fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
         let _line = line(&claimed.entry, S::READS).entered();
         // Whatever the other runners of this process work with: outbound asks no store, and waits for none.
-        let shell = &Shell { store: None, ..shell.clone() };
+        let shell = &Shell { store: None, directory: None, ..shell.clone() };
         let Claimed { entry, claim } = claimed;
         if self.deliverer.ledger().was_finished(entry.id) {
             // Written again by an upstream runner that was killed after it had written it once.

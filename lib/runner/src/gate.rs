@@ -18,13 +18,13 @@ use crate::work::{Decider, End, Work};
 /// What RCPT is answered, as the inbound stage would route the address.
 pub type Route = Box<dyn Fn(&str, &dyn StoreView) -> Result<Verdict, Unavailable> + Send + Sync>;
 
-/// The reception of this site: knows its lists through the store, and writes to its queues.
+/// The reception of this site: knows its lists through the store or the directory, and writes to its queues.
 pub struct Gate<S> {
     /// The inbound stage: one disposition per envelope recipient, in their order.
     pub stage: S,
     /// Its answer to RCPT.
     pub route: Route,
-    /// Queues and store.
+    /// Queues, and what is known of the lists.
     pub shell: Shell,
     /// Octets of the largest message.
     pub max_message_size: u64,
@@ -59,7 +59,7 @@ impl Decided {
 
 impl<S: Stage + Send + Sync> Reception for Gate<S> {
     fn recipient(&self, address: &str) -> Verdict {
-        let verdict = self.view().and_then(|view| (self.route)(address, view));
+        let verdict = self.shell.with_view(|view| (self.route)(address, view));
         verdict.unwrap_or_else(|error| Verdict::Unavailable(error.reason))
     }
 
@@ -94,16 +94,10 @@ impl<S: Stage + Send + Sync> Reception for Gate<S> {
 }
 
 impl<S: Stage> Gate<S> {
-    fn view(&self) -> Result<&dyn StoreView, Unavailable> {
-        let store = self.shell.store.as_ref().ok_or_else(|| Unavailable { reason: "no store here".to_owned() })?;
-        Ok(&**store)
-    }
-
     /// One for each envelope recipient; else the reason why the client must come again.
     fn decide(&self, entry: &Entry, now: Timestamp) -> Result<Vec<Decided>, String> {
         let cx = Context { now, seed: entry.id.seed() };
-        let view = self.view().map_err(|error| error.reason)?;
-        let dispositions = guarded(|| self.stage.decide(entry, view, cx))
+        let dispositions = guarded(|| self.shell.with_view(|view| self.stage.decide(entry, view, cx)))
             .map_err(|panic| format!("a fault in the stage: {}\n{}", panic.reason, panic.trace))?
             .map_err(|error| error.reason)?;
         let recipients = entry.envelope.recipients.len();

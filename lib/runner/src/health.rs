@@ -1,7 +1,7 @@
-//! How each runner of this process fares, for `listmill status`.
+//! How each runner of this process fares, and what the process waits for, for `listmill status`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use listmill_core::Timestamp;
 use listmill_queue_format::Queue;
@@ -9,7 +9,13 @@ use serde::Serialize;
 
 /// How the runners of this process fare; clones are the same record.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<Mutex<BTreeMap<Queue, RunnerHealth>>>);
+pub struct Health(Arc<Mutex<Record>>);
+
+#[derive(Debug, Default)]
+struct Record {
+    runners: BTreeMap<Queue, RunnerHealth>,
+    troubles: BTreeMap<&'static str, String>,
+}
 
 /// How one runner fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,11 +37,29 @@ pub struct RunnerHealth {
 impl Health {
     /// Every runner of this process.
     pub fn all(&self) -> BTreeMap<Queue, RunnerHealth> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.record().runners.clone()
+    }
+
+    /// What is not as it should be with something that all runners share, by its name.
+    pub fn troubles(&self) -> BTreeMap<&'static str, String> {
+        self.record().troubles.clone()
+    }
+
+    /// How something fares that all runners share: the reason why it cannot be had, or none when it can.
+    pub fn trouble(&self, what: &'static str, reason: Option<String>) {
+        match reason {
+            Some(reason) => self.record().troubles.insert(what, reason),
+            None => self.record().troubles.remove(what),
+        };
+    }
+
+    /// A runner serves here no longer.
+    pub fn forget(&self, queue: Queue) {
+        self.record().runners.remove(&queue);
     }
 
     pub(crate) fn note(&self, queue: Queue, change: impl FnOnce(&mut RunnerHealth)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(queue).or_default());
+        change(self.record().runners.entry(queue).or_default());
     }
 
     pub(crate) fn error(&self, queue: Queue, error: &str) {
@@ -43,5 +67,9 @@ impl Health {
             health.last_error = Some(error.to_owned());
             health.last_error_at = Some(Timestamp::now());
         });
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

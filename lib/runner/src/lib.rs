@@ -2,13 +2,15 @@
 //!
 //! Everything that happens, happens here, in one order (`specs/architecture.md`, "Commit"). Architecture invariant: no stage is known
 //! here by name; the executable hands them in.
-#![expect(clippy::disallowed_methods, reason = "an effects crate: threads, the clock, the site file")]
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "an effects crate: threads, the clock, files")]
 
 pub mod config;
 pub mod logs;
 
 mod clock;
+mod crew;
 mod deliver;
+mod directory;
 mod gate;
 mod health;
 mod identity;
@@ -19,7 +21,9 @@ mod work;
 mod worker;
 
 pub use clock::{Clock, keep_time};
+pub use crew::{Crew, Farewell};
 pub use deliver::DeliveryWorker;
+pub use directory::{KnownDirectory, publish_directory, watch_directory};
 pub use gate::{Gate, Route};
 pub use health::{Health, RunnerHealth};
 pub use identity::fresh_id;

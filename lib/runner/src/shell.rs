@@ -17,6 +17,7 @@ use listmill_queue_format::{DecodeError, EncodeError, Entry, EntryId, Queue, Tim
 use listmill_store::Store;
 use tracing::Span;
 
+use crate::KnownDirectory;
 use crate::health::Health;
 use crate::panics::{Panic, guarded};
 use crate::work::{Decider, End, Work, note_hop};
@@ -35,6 +36,8 @@ pub struct Shell {
     pub queues: Arc<dyn QueueBackend>,
     /// Lists, rosters, held posts; none on a host that has no store.
     pub store: Option<Arc<dyn Store>>,
+    /// What a host without a store knows of the lists, where it takes mail in.
+    pub directory: Option<KnownDirectory>,
     /// The name of this host, for traces.
     pub host: String,
     /// How the runners of this process fare.
@@ -110,6 +113,18 @@ impl Shell {
         self.end(entry, claim, by, decided)
     }
 
+    /// Lets somebody look at the world, as far as this host knows it.
+    pub(crate) fn with_view<T>(
+        &self,
+        look: impl FnOnce(&dyn StoreView) -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        match (&self.store, &self.directory) {
+            (Some(store), _) => look(&**store),
+            (None, Some(directory)) => look(&*directory.last()?),
+            (None, None) => look(&NoStore),
+        }
+    }
+
     fn decide_and_commit(
         &self,
         entry: &Entry,
@@ -119,10 +134,7 @@ impl Shell {
         let mut refused = String::new();
         for _ in 0..ROUNDS {
             let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
-            let decided = guarded(|| match &self.store {
-                Some(store) => decide(&**store, cx),
-                None => decide(&NoStore, cx),
-            });
+            let decided = guarded(|| self.with_view(|view| decide(view, cx)));
             let mut work = decided.map_err(Setback::Fault)??;
             match self.commit(entry, by, cx, &mut work)? {
                 None => return Ok(work),

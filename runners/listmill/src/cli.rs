@@ -19,6 +19,9 @@ pub(crate) struct Cli {
     /// The site file [default: ./listmill.toml, else /etc/listmill/listmill.toml]
     #[arg(short, long, global = true, env = "LISTMILL_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// This host's name in the table `hosts` of the site file: `run` serves what that places here, and {host} in the file stands for it
+    #[arg(long, global = true, env = "LISTMILL_HOST", value_name = "NAME")]
+    pub(crate) host: Option<String>,
     /// How log lines look on stderr: text or json
     #[arg(long, global = true, default_value = "text", value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -38,13 +41,10 @@ pub(crate) enum Command {
     },
     /// Look at the site file and everything that it names: reachable, writable, sane
     Check,
-    /// Serve until SIGTERM or SIGINT: all runners, or those that are named
+    /// Serve until SIGTERM or SIGINT: the runners that are named; else those that the site file places on `--host`; else all
     Run {
-        /// The runners to serve: inbound, auth, moderation, pending, outbound, command [default: all]
+        /// The runners to serve: inbound, auth, moderation, pending, outbound, command [default: all of this host]
         runners: Vec<Queue>,
-        /// Serve the runners that the table `hosts` of the site file places on NAME
-        #[arg(long, value_name = "NAME", conflicts_with = "runners")]
-        host: Option<String>,
     },
     /// The whole story on this machine in a few seconds: a list, a post, its copies, a held post
     Demo {
@@ -423,6 +423,14 @@ pub(crate) enum QueueCommand {
     Resume {
         /// Which queue
         queue: Queue,
+    },
+    /// Let a runner on this host finish what it has in hand and stop, so that it can be started elsewhere; returns when it has
+    ///
+    /// Every process of this site on this host is told; with `--host`, those that serve as that host. Its other runners go on, and
+    /// a process whose last runner stops ends.
+    Drain {
+        /// Which
+        runner: Queue,
     },
 }
 

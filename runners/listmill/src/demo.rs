@@ -63,7 +63,7 @@ pub(crate) fn run(dir: Option<PathBuf>) -> Outcome {
     let runtime = wiring::runtime().map_err(|error| Failure::io("start the runtime", &error))?;
     let serving = Serving::start(&site, wiring::SERVED, &runtime)?;
     let told = story(&site, &dir, &serving);
-    serving.stop(&runtime);
+    serving.stop();
     told?;
     line(format!(
         "\nEverything is in {}: look at copies/new, and run `listmill -c {}/listmill.toml status`.",

@@ -4,12 +4,14 @@
 //! Never: decides about a message; the stages do.
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the executable: clock, files, sockets")]
 
+mod backends;
 mod cli;
 mod commands;
 mod demo;
 mod failure;
 mod office;
 mod output;
+mod placement;
 mod roster;
 mod serve;
 mod texts;
@@ -49,20 +51,23 @@ fn run(cli: Cli) -> Outcome {
     let level = if matches!(cli.command, Command::Run { .. }) { "info" } else { "warn" };
     logs::start(cli.log_format, cli.log_level.as_deref().unwrap_or(level)).map_err(Failure::usage)?;
     let config = cli.config.unwrap_or_else(default_site_file);
+    let host = cli.host;
+    let site = || Site::load(&config, host.as_deref());
+    let office = || Office::of(site()?);
     match cli.command {
         Command::Init { dir } => commands::init::run(&dir.unwrap_or_else(|| PathBuf::from("."))),
-        Command::Check => commands::check::run(&Site::load(&config)?),
-        Command::Run { runners, host } => serve::run(Site::load(&config)?, runners, host),
+        Command::Check => commands::check::run(&site()?),
+        Command::Run { runners } => serve::run(site()?, runners),
         Command::Demo { dir } => demo::run(dir),
-        Command::Inject { to, from } => commands::inject::run(&Office::open(&config)?, to, from),
-        Command::List(command) => commands::list::run(&Office::open(&config)?, command),
-        Command::Member(command) => commands::member::run(&Office::open(&config)?, command),
-        Command::Held(command) => commands::held::run(&Office::open(&config)?, command),
-        Command::Ban(command) => commands::ban::run(&Office::open(&config)?, command),
-        Command::Queue(command) => commands::queue::run(&Site::load(&config)?, command),
-        Command::Explain { list, from, json } => commands::explain::run(&Office::open(&config)?, &list, from, json),
-        Command::Template(command) => commands::template::run(&Site::load(&config)?, command),
-        Command::Status { json } => commands::status::run(&Site::load(&config)?, json),
+        Command::Inject { to, from } => commands::inject::run(&site()?, to, from),
+        Command::List(command) => commands::list::run(&office()?, command),
+        Command::Member(command) => commands::member::run(&office()?, command),
+        Command::Held(command) => commands::held::run(&office()?, command),
+        Command::Ban(command) => commands::ban::run(&office()?, command),
+        Command::Queue(command) => commands::queue::run(&site()?, command),
+        Command::Explain { list, from, json } => commands::explain::run(&office()?, &list, from, json),
+        Command::Template(command) => commands::template::run(&site()?, command),
+        Command::Status { json } => commands::status::run(&site()?, json),
         Command::Completions { shell } => commands::completions::shell(shell),
         Command::Man { dir } => commands::completions::man(&dir),
     }

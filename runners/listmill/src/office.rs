@@ -1,17 +1,17 @@
 //! The office: administration on a store that `run` may own at this moment or not, and on the queues.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use listmill_core::{Commit, Committed, List, ListAddress, MessageFile, StoreChange};
-use listmill_queue::{DiskQueues, QueueBackend};
+use listmill_queue::QueueBackend;
 use listmill_queue_format::{Entry, Timestamp, encode};
 use listmill_runner::config::Site;
 use listmill_runner::fresh_id;
 use listmill_store::Store;
 
 use crate::failure::{Failure, Outcome};
+use crate::{backends, placement};
 
 /// Everything that an administration command works with.
 pub(crate) struct Office {
@@ -21,16 +21,12 @@ pub(crate) struct Office {
 }
 
 impl Office {
-    /// Opens the site that `config` describes.
-    pub(crate) fn open(config: &Path) -> Outcome<Office> {
-        Office::of(Site::load(config)?)
-    }
-
     /// Opens this site.
     pub(crate) fn of(site: Site) -> Outcome<Office> {
+        placement::must_have_store(&site)?;
         // The queues first: they are refused to whom the site does not belong.
-        let queues = queues(&site)?;
-        let store = store(&site)?;
+        let queues = backends::queues(&site)?;
+        let store = backends::store(&site)?.store();
         Ok(Office { site, store, queues })
     }
 
@@ -90,15 +86,4 @@ pub(crate) fn own(site: &Site) -> Outcome {
     Err(Failure::config(format!(
         "{data} belongs to user {owner}, and this is user {me}: run listmill as the user that it belongs to"
     )))
-}
-
-/// The store of a site, which is made if it is not there.
-pub(crate) fn store(site: &Site) -> Outcome<Arc<dyn Store>> {
-    Ok(listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?.store())
-}
-
-/// The queues of a site, for the user that it belongs to.
-pub(crate) fn queues(site: &Site) -> Outcome<Arc<dyn QueueBackend>> {
-    own(site)?;
-    Ok(Arc::new(DiskQueues::open(site.spool())?))
 }

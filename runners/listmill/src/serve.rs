@@ -9,18 +9,21 @@ use listmill_delivery::{Deliverer, Ledger, Timeouts};
 use listmill_intake::{Limits, Server as Intake};
 use listmill_queue_format::{Queue, Timestamp};
 use listmill_runner::config::Site;
-use listmill_runner::{Health, Shell, Stop, keep_time, remember_panics, serve, sweep_outbox};
+use listmill_runner::{
+    Crew, Health, KnownDirectory, Shell, Stop, keep_time, publish_directory, remember_panics, serve, sweep_outbox,
+    watch_directory,
+};
 use listmill_store::Opened;
-use listmill_store::control::Server as Control;
-use serde_json::json;
+use listmill_store::control::{Attendant, Draining, Server as Control};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle as Task;
 
 use crate::commands::init::make_private;
 use crate::failure::{Failure, Outcome};
-use crate::{office, wiring};
+use crate::placement::Lookup;
+use crate::{backends, placement, wiring};
 
 /// Threads of a runner that decides; the one that delivers has as many as it has connections.
 const THREADS: usize = 2;
@@ -28,52 +31,49 @@ const THREADS: usize = 2;
 const COMMITTING_THREADS: usize = 8;
 /// How long a client that is handing in a message may go on after the stop.
 const LAST_MESSAGE: Duration = Duration::from_secs(6);
+/// Nothing but the stop ends the intake's wait.
+const LONG: Duration = Duration::from_secs(3600);
 
-pub(crate) fn run(site: Site, runners: Vec<Queue>, host: Option<String>) -> Outcome {
-    let queues = chosen(&site, runners, host)?;
+/// How often it is looked whether a runner that was to stop has stopped.
+const LOOK: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(site: Site, runners: Vec<Queue>) -> Outcome {
+    let queues = placement::chosen(&site, runners)?;
     let runtime = wiring::runtime().map_err(|error| Failure::io("start the runtime", &error))?;
     let serving = Serving::start(&site, &queues, &runtime)?;
-    runtime.block_on(stop_signal())?;
-    tracing::info!("stopping: what is in hand is finished first");
-    serving.stop(&runtime);
+    runtime.block_on(until_told_or_drained(&serving.crew))?;
+    serving.stop();
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Which queues this process serves.
-fn chosen(site: &Site, runners: Vec<Queue>, host: Option<String>) -> Outcome<Vec<Queue>> {
-    let queues = match host {
-        Some(name) => site.hosts.get(&name).cloned().ok_or_else(|| {
-            let known: Vec<_> = site.hosts.keys().map(String::as_str).collect();
-            Failure::config(format!("[hosts] places nothing on {name:?}; it names: {}", known.join(", ")))
-        })?,
-        None if runners.is_empty() => wiring::SERVED.to_vec(),
-        None => runners,
-    };
-    match queues.iter().find(|queue| !wiring::SERVED.contains(queue)) {
-        Some(queue) => {
-            Err(Failure::usage(format!("this version has no {queue} runner; its entries wait in their queue")))
-        }
-        None => Ok(queues),
-    }
-}
-
-async fn stop_signal() -> Outcome {
+async fn until_told_or_drained(crew: &Crew) -> Outcome {
     let listen = |kind| signal(kind).map_err(|error| Failure::io("listen for signals", &error));
     let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let crew = crew.clone();
+        // A panic in there has been logged; whoever is left goes on.
+        if tokio::task::spawn_blocking(move || crew.part_with_those_who_are_done()).await.unwrap_or(false) {
+            tracing::info!("every runner of this process is drained");
+            return Ok(());
+        }
     }
+    tracing::info!("stopping: what is in hand is finished first");
     Ok(())
 }
 
 /// The runners of this process, serving.
 pub(crate) struct Serving {
     shell: Shell,
+    crew: Crew,
+    /// Ends what serves no runner in particular.
     stop: Stop,
     threads: Vec<JoinHandle<()>>,
-    intake: Option<(watch::Sender<bool>, Task<()>)>,
     deliverer: Option<Arc<Deliverer>>,
     /// Where mail comes in, with the ports that the system chose.
     pub(crate) listen: Vec<String>,
@@ -84,66 +84,73 @@ impl Serving {
     /// Starts serving these queues; returns when every socket listens.
     pub(crate) fn start(site: &Site, queues: &[Queue], runtime: &Runtime) -> Outcome<Serving> {
         remember_panics();
-        let queue_backend = office::queues(site)?;
-        // A host that only delivers needs no store, and must not have one (invariant 4).
-        let opened = if queues == [Queue::Outbound] {
-            None
-        } else {
-            Some(listmill_store::open(site.store(), &site.socket(), site.cascade.clone())?)
-        };
+        let (shell, opened) = shell(site, queues)?;
         if let Some(Opened::Remote(_)) = &opened {
             tracing::warn!(
                 "another process owns the store: this one works through it, and waits whenever no such process serves; \
                  `listmill status` shows them all"
             );
         }
-        let shell = Shell {
-            queues: queue_backend,
-            store: opened.as_ref().map(Opened::store),
-            host: site.host.clone(),
-            health: Health::default(),
-        };
-        let left = shell.empty_outbox().map_err(Failure::try_again)?;
-        if left > 0 {
-            tracing::warn!("{left} entries were left in the outbox by a crash; they are in their queues now");
+        match shell.empty_outbox() {
+            Ok(0) => {}
+            Ok(left) => {
+                tracing::warn!("{left} entries were left in the outbox by a crash; they are in their queues now")
+            }
+            // They are sent as soon as they can be, by the sweep.
+            Err(error) => tracing::warn!("the outbox cannot be emptied now: {error}"),
         }
         let mut serving = Serving {
+            crew: Crew::new(shell.clone()),
             shell,
             stop: Stop::default(),
             threads: Vec::new(),
-            intake: None,
             deliverer: None,
             listen: Vec::new(),
             _control: None,
         };
-        serving.start_runners(site, queues, runtime)?;
+        if queues.contains(&Queue::Inbound) {
+            serving.start_intake(site, runtime)?;
+        }
+        queues.iter().try_for_each(|queue| serving.start_runner(*queue, site, runtime))?;
+        serving.start_chores(site, queues)?;
         serving.start_control(site, opened.as_ref())?;
         tracing::info!("ready: serving {}{}", names(queues), listening(&serving.listen));
         Ok(serving)
     }
 
-    fn start_runners(&mut self, site: &Site, queues: &[Queue], runtime: &Runtime) -> Outcome {
-        if queues.contains(&Queue::Inbound) {
-            self.start_intake(site, runtime)?;
+    fn start_runner(&mut self, queue: Queue, site: &Site, runtime: &Runtime) -> Outcome {
+        let (runner, threads) = match wiring::runner(queue, site) {
+            Some(runner) if queue == Queue::Command => (runner, COMMITTING_THREADS),
+            Some(runner) => (runner, THREADS),
+            None => {
+                let deliverer = deliverer(site)?;
+                self.deliverer = Some(deliverer.clone());
+                let (handle, closed) = (runtime.handle().clone(), deliverer.clone());
+                self.crew.at_end(queue, Box::new(move || handle.block_on(closed.close())));
+                (wiring::delivery(deliverer, runtime.handle().clone()), site.connections)
+            }
+        };
+        let stop = self.crew.stop_of(queue);
+        self.crew.add(queue, serve(&runner, threads, &self.shell, &stop).map_err(no_thread)?);
+        if queue == Queue::Command {
+            self.crew.add(queue, vec![keep_time(site.clock, &self.shell, &stop).map_err(no_thread)?]);
         }
-        let no_thread = |error| Failure::io("start a thread", &error);
-        for queue in queues {
-            let (runner, threads) = match wiring::runner(*queue, site) {
-                Some(runner) if *queue == Queue::Command => (runner, COMMITTING_THREADS),
-                Some(runner) => (runner, THREADS),
-                None => {
-                    let deliverer = deliverer(site)?;
-                    self.deliverer = Some(deliverer.clone());
-                    (wiring::delivery(deliverer, runtime.handle().clone()), site.connections)
-                }
-            };
-            self.threads.extend(serve(&runner, threads, &self.shell, &self.stop).map_err(no_thread)?);
-        }
-        if self.shell.store.is_some() {
+        Ok(())
+    }
+
+    /// What is done beside the runners.
+    fn start_chores(&mut self, site: &Site, queues: &[Queue]) -> Outcome {
+        let health = &self.shell.health;
+        if let Some(store) = &self.shell.store {
             self.threads.push(sweep_outbox(&self.shell, &self.stop).map_err(no_thread)?);
+            if placement::wants_directory(site) && placement::need_store(queues) {
+                let board = backends::board(site)?;
+                self.threads.push(publish_directory(store, board, health, &self.stop).map_err(no_thread)?);
+            }
         }
-        if queues.contains(&Queue::Command) {
-            self.threads.push(keep_time(site.clock, &self.shell, &self.stop).map_err(no_thread)?);
+        if let Some(directory) = &self.shell.directory {
+            let board = backends::board(site)?;
+            self.threads.push(watch_directory(directory, board, health, &self.stop).map_err(no_thread)?);
         }
         Ok(())
     }
@@ -157,7 +164,17 @@ impl Serving {
         })?;
         self.listen = intake.local_addrs().iter().map(ToString::to_string).collect();
         let (sender, receiver) = watch::channel(false);
-        self.intake = Some((sender, runtime.spawn(intake.run(receiver))));
+        let (handle, stop) = (runtime.handle().clone(), self.crew.stop_of(Queue::Inbound));
+        let intake = runtime.spawn(intake.run(receiver));
+        let watcher = std::thread::Builder::new().name("intake".to_owned()).spawn(move || {
+            while !stop.wait(LONG) {}
+            // The server may have ended by itself; then there is nobody to tell.
+            let _ = sender.send(true);
+            if handle.block_on(intake).is_err() {
+                tracing::error!("the intake ended by a panic");
+            }
+        });
+        self.crew.add(Queue::Inbound, vec![watcher.map_err(no_thread)?]);
         Ok(())
     }
 
@@ -169,41 +186,79 @@ impl Serving {
         };
         let store = self.shell.store.clone().unwrap_or_else(|| Arc::new(NoStore));
         make_private(&site.data).map_err(|error| Failure::io(format!("make {}", site.data.display()), &error))?;
-        let (health, host, listen) = (self.shell.health.clone(), site.host.clone(), self.listen.clone());
-        let since = Timestamp::now();
-        let status = move || {
-            json!({
-                "host": host, "pid": std::process::id(), "since": since, "listen": listen, "runners": health.all(),
-            })
+        let desk = Desk {
+            crew: self.crew.clone(),
+            health: self.shell.health.clone(),
+            host: site.host.clone(),
+            placed: site.placed.clone(),
+            since: Timestamp::now(),
+            listen: self.listen.clone(),
         };
-        let control = Control::bind(&socket, store, Arc::new(status)).map_err(Failure::unavailable)?;
+        let control = Control::bind(&socket, store, Arc::new(desk)).map_err(Failure::unavailable)?;
         self._control = Some(control);
         Ok(())
     }
 
     /// Takes no more work, finishes what is in hand, and returns.
-    pub(crate) fn stop(self, runtime: &Runtime) {
+    pub(crate) fn stop(self) {
         self.stop.stop();
-        self.shell.queues.wake();
         if let Some(deliverer) = &self.deliverer {
             deliverer.stop();
         }
-        if let Some((sender, task)) = self.intake {
-            // The server may have ended by itself; then there is nobody to tell.
-            let _ = sender.send(true);
-            if runtime.block_on(task).is_err() {
-                tracing::error!("the intake ended by a panic");
-            }
-        }
+        self.crew.stop();
         for thread in self.threads {
             if thread.join().is_err() {
-                tracing::error!("a runner's thread ended by a panic");
+                tracing::error!("a thread ended by a panic");
             }
         }
-        if let Some(deliverer) = &self.deliverer {
-            runtime.block_on(deliverer.close());
-        }
     }
+}
+
+/// Answers at the control socket for this process.
+struct Desk {
+    crew: Crew,
+    health: Health,
+    host: String,
+    placed: Option<String>,
+    since: Timestamp,
+    listen: Vec<String>,
+}
+
+impl Attendant for Desk {
+    fn status(&self) -> Value {
+        json!({
+            "host": self.host, "placed": self.placed, "pid": std::process::id(), "since": self.since, "listen": self.listen,
+            "runners": self.health.all(), "troubles": self.health.troubles(),
+        })
+    }
+
+    fn drain(&self, runner: Queue) -> Result<Draining, String> {
+        Ok(self.crew.drain(runner).map_or(Draining::Absent, Draining::Working))
+    }
+}
+
+/// What a process of this site that serves these queues works with; and its store, where it opens one.
+pub(crate) fn shell(site: &Site, queues: &[Queue]) -> Outcome<(Shell, Option<Opened>)> {
+    let lookup = placement::lookup(site, queues)?;
+    // The queues first: they are refused to whom the site does not belong.
+    let backend = backends::queues(site)?;
+    let opened = match lookup {
+        // A host that has no business with the store has no credentials either (invariant 4).
+        Lookup::Directory | Lookup::Nothing => None,
+        Lookup::Store => Some(backends::store(site)?),
+    };
+    let shell = Shell {
+        queues: backend,
+        store: opened.as_ref().map(Opened::store),
+        directory: matches!(lookup, Lookup::Directory).then(|| KnownDirectory::open(&site.directory())),
+        host: site.host.clone(),
+        health: Health::default(),
+    };
+    Ok((shell, opened))
+}
+
+fn no_thread(error: std::io::Error) -> Failure {
+    Failure::io("start a thread", &error)
 }
 
 fn deliverer(site: &Site) -> Outcome<Arc<Deliverer>> {

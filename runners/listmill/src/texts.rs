@@ -10,7 +10,7 @@ use listmill_runner::config::Site;
 use listmill_templates::{PHRASES, Place, Scope, Templates, TextKey};
 
 use crate::failure::Failure;
-use crate::office;
+use crate::{backends, placement};
 
 /// The built-in texts, and what this site says instead of them. What is of no use is left out and logged: a slip of the
 /// pen must not keep a site from serving.
@@ -49,10 +49,10 @@ pub(crate) fn with_faults_of(site: &Site, name: &str, scope: Scope<'_>) -> (Temp
 /// that cannot be opened others tell.
 fn lists_not_there(site: &Site, templates: &Templates) -> Vec<String> {
     let lists: BTreeSet<&ListAddress> = templates.all().filter_map(|(key, _)| of_list(&key.place)).collect();
-    if lists.is_empty() || !site.store().exists() {
+    if lists.is_empty() || !backends::store_is_there(site) || !placement::has_store(site).unwrap_or(false) {
         return Vec::new();
     }
-    let Ok(store) = office::store(site) else { return Vec::new() };
+    let Ok(store) = backends::store(site).map(|opened| opened.store()) else { return Vec::new() };
     let gone = lists.into_iter().filter(|list| matches!(store.list(list), Ok(None)));
     gone.map(|list| format!("{list}: there is no list of this address")).collect()
 }

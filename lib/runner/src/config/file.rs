@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use listmill_queue_format::Queue;
 use serde::{Deserialize, Serialize};
 
 /// What `listmill init` writes: every key with its default and reason.
@@ -83,6 +84,67 @@ pub struct QueueTable {
     pub backend: String,
     /// The spool.
     pub path: String,
+    /// The broker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where the broker's password stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
+    /// Certificates to trust beside the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// Entries that the broker hands out ahead.
+    pub prefetch: u16,
+    /// What a host keeps while the broker is away.
+    pub spool_limit: String,
+    /// `[queue.inbound]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inbound: Option<OneQueue>,
+    /// `[queue.auth]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<OneQueue>,
+    /// `[queue.moderation]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moderation: Option<OneQueue>,
+    /// `[queue.pending]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<OneQueue>,
+    /// `[queue.outbound]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<OneQueue>,
+    /// `[queue.bounce]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounce: Option<OneQueue>,
+    /// `[queue.command]`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<OneQueue>,
+}
+
+impl QueueTable {
+    /// What the file says of one queue alone.
+    pub fn one(&self, queue: Queue) -> Option<&OneQueue> {
+        match queue {
+            Queue::Inbound => self.inbound.as_ref(),
+            Queue::Auth => self.auth.as_ref(),
+            Queue::Moderation => self.moderation.as_ref(),
+            Queue::Pending => self.pending.as_ref(),
+            Queue::Outbound => self.outbound.as_ref(),
+            Queue::Bounce => self.bounce.as_ref(),
+            Queue::Command => self.command.as_ref(),
+        }
+    }
+}
+
+/// `[queue.NAME]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OneQueue {
+    /// Which queue backend; that of `[queue]` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// The spool; that of `[queue]` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// `[store]`
@@ -93,6 +155,15 @@ pub struct StoreTable {
     pub backend: String,
     /// Where it lies.
     pub path: String,
+    /// The database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where the database's password stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<String>,
+    /// Certificates to trust beside the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
 }
 
 /// `[inbound]`
@@ -158,13 +229,34 @@ impl Default for SiteTable {
 
 impl Default for QueueTable {
     fn default() -> Self {
-        QueueTable { backend: "disk".to_owned(), path: "data/spool".to_owned() }
+        QueueTable {
+            backend: "disk".to_owned(),
+            path: "data/spool".to_owned(),
+            url: None,
+            password_file: None,
+            ca_file: None,
+            prefetch: 32,
+            spool_limit: "1 GiB".to_owned(),
+            inbound: None,
+            auth: None,
+            moderation: None,
+            pending: None,
+            outbound: None,
+            bounce: None,
+            command: None,
+        }
     }
 }
 
 impl Default for StoreTable {
     fn default() -> Self {
-        StoreTable { backend: "sled".to_owned(), path: "data/store".to_owned() }
+        StoreTable {
+            backend: "sled".to_owned(),
+            path: "data/store".to_owned(),
+            url: None,
+            password_file: None,
+            ca_file: None,
+        }
     }
 }
 
@@ -206,14 +298,23 @@ mod tests {
 
     #[test]
     fn every_key_stands_in_the_written_site_file() {
-        let file = SiteFile {
-            outbound: OutboundTable { ca_file: Some(String::new()), ..Default::default() },
-            ..Default::default()
-        };
+        let some = || Some(String::new());
+        let access = (some(), some(), some());
+        let (url, password_file, ca_file) = access.clone();
+        let queue =
+            QueueTable { url, password_file, ca_file, outbound: Some(OneQueue::default()), ..Default::default() };
+        let (url, password_file, ca_file) = access;
+        let store = StoreTable { url, password_file, ca_file, ..Default::default() };
+        let outbound = OutboundTable { ca_file: some(), ..Default::default() };
+        let file = SiteFile { queue, store, outbound, ..Default::default() };
         let toml::Value::Table(tables) = toml::Value::try_from(file).unwrap() else { unreachable!() };
         for (name, table) in tables {
             assert!(DEFAULT_SITE_FILE.contains(&format!("[{name}")), "[{name}]");
-            for key in table.as_table().into_iter().flat_map(|table| table.keys()) {
+            for (key, value) in table.as_table().into_iter().flatten() {
+                if value.is_table() {
+                    assert!(DEFAULT_SITE_FILE.contains(&format!("[{name}.{key}]")), "[{name}.{key}]");
+                    continue;
+                }
                 let written = DEFAULT_SITE_FILE
                     .lines()
                     .any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} = ")));
@@ -226,5 +327,15 @@ mod tests {
     fn an_unknown_key_is_named() {
         let error = toml::from_str::<SiteFile>("[outbound]\nrelais = \"smtp://x\"\n").unwrap_err().to_string();
         assert!(error.contains("relais") && error.contains("relay"), "{error}");
+        let error = toml::from_str::<SiteFile>("[queue.outbond]\nbackend = \"disk\"\n").unwrap_err().to_string();
+        assert!(error.contains("outbond") && error.contains("outbound"), "{error}");
+    }
+
+    #[test]
+    fn each_queue_may_differ() {
+        for queue in Queue::ALL {
+            let file: SiteFile = toml::from_str(&format!("[queue.{queue}]\nbackend = \"amqp\"\n")).unwrap();
+            assert_eq!(file.queue.one(queue).and_then(|one| one.backend.as_deref()), Some("amqp"));
+        }
     }
 }

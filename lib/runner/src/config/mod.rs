@@ -1,7 +1,11 @@
 //! The site file: what it may say, and what it means.
 
+mod access;
+mod backends;
 mod file;
 mod site;
 
+pub use access::Access;
+pub use backends::{QueueBackendKind, QueueConfig, StoreBackendKind};
 pub use file::{DEFAULT_SITE_FILE, SiteFile};
-pub use site::{ConfigError, QueueBackendKind, Site, StoreBackendKind};
+pub use site::{ConfigError, Site};

@@ -11,6 +11,8 @@ use listmill_delivery::RelayUrl;
 use listmill_intake::Listen;
 use listmill_queue_format::Queue;
 
+use super::access::HOST;
+use super::backends::{QueueConfig, StoreBackendKind};
 use super::file::{SettingValue, SiteFile};
 use crate::Clock;
 
@@ -29,10 +31,10 @@ pub struct Site {
     pub host: String,
     /// Settings of all lists and of each domain.
     pub cascade: Cascade,
-    /// Which queue backend.
-    pub queue_backend: QueueBackendKind,
-    /// Which store backend.
-    pub store_backend: StoreBackendKind,
+    /// Where entries wait.
+    pub queue: QueueConfig,
+    /// Where lists, rosters and held posts are kept.
+    pub store: StoreBackendKind,
     /// Where mail comes in.
     pub listen: Vec<Listen>,
     /// Octets of the largest message.
@@ -57,20 +59,10 @@ pub struct Site {
     pub ca_file: Option<PathBuf>,
     /// Which runners serve on which host.
     pub hosts: BTreeMap<String, Vec<Queue>>,
-}
-
-/// Where entries wait.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueueBackendKind {
-    /// Files below this spool.
-    Disk(PathBuf),
-}
-
-/// Where the store lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreBackendKind {
-    /// sled, in this directory.
-    Sled(PathBuf),
+    /// Runners that `[hosts]` places and that no release serves yet: host and name.
+    pub not_yet: Vec<(String, String)>,
+    /// The name in `[hosts]` of the host that this is, where it was given.
+    pub placed: Option<String>,
 }
 
 /// A site file that cannot be used. The operator's to mend; trying again does not help.
@@ -105,11 +97,11 @@ pub enum ConfigError {
 }
 
 impl Site {
-    /// Reads and checks a site file.
+    /// Reads and checks a site file, on the host that it calls `placed`; without that, on a host that bears its own name.
     ///
     /// # Errors
     /// [`ConfigError`] names the file, the key, and what is wrong.
-    pub fn load(file: &Path) -> Result<Site, ConfigError> {
+    pub fn load(file: &Path, placed: Option<&str>) -> Result<Site, ConfigError> {
         let text = fs::read_to_string(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
         let raw: SiteFile = toml::from_str(&text).map_err(|error| ConfigError::Parse {
             file: file.to_owned(),
@@ -117,7 +109,11 @@ impl Site {
         })?;
         let absolute =
             std::path::absolute(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        Reader { base: absolute.parent().unwrap_or(Path::new("/")), file: &absolute }.site(&raw)
+        let here = placed.map_or_else(system_name, str::to_owned);
+        let base = absolute.parent().unwrap_or(Path::new("/"));
+        let mut site = Reader { base, file: &absolute, here: &here }.site(&raw)?;
+        site.placed = placed.map(str::to_owned);
+        Ok(site)
     }
 
     /// The control socket of the process that owns the store.
@@ -135,16 +131,9 @@ impl Site {
         self.data.join("ledger")
     }
 
-    /// The spool, where the queues are on disk.
-    pub fn spool(&self) -> &Path {
-        let QueueBackendKind::Disk(path) = &self.queue_backend;
-        path
-    }
-
-    /// The directory of the store, where that is embedded.
-    pub fn store(&self) -> &Path {
-        let StoreBackendKind::Sled(path) = &self.store_backend;
-        path
+    /// The directory of lists that this host saw last.
+    pub fn directory(&self) -> PathBuf {
+        self.data.join("directory")
     }
 
     /// The list's domain is one of this site's.
@@ -154,9 +143,11 @@ impl Site {
 }
 
 /// Turns text into values; an error names its key.
-struct Reader<'a> {
-    base: &'a Path,
-    file: &'a Path,
+pub(super) struct Reader<'a> {
+    pub(super) base: &'a Path,
+    pub(super) file: &'a Path,
+    /// What `{host}` stands for.
+    pub(super) here: &'a str,
 }
 
 impl Reader<'_> {
@@ -168,10 +159,10 @@ impl Reader<'_> {
                 text.parse::<Address>().map_err(|error| error.to_string())
             })?,
             data: self.path(&raw.site.data),
-            host: self.value("site.host", host(&raw.site.host))?,
+            host: self.value("site.host", host(&raw.site.host.replace(HOST, self.here)))?,
             cascade: self.cascade(raw)?,
-            queue_backend: self.queue_backend(raw)?,
-            store_backend: self.store_backend(raw)?,
+            queue: self.queue_config(&raw.queue)?,
+            store: self.store_backend(&raw.store)?,
             listen: self.each("inbound.listen", &raw.inbound.listen, |text| {
                 text.parse::<Listen>().map_err(|error| error.to_string())
             })?,
@@ -192,10 +183,12 @@ impl Reader<'_> {
             chunk: self.count("outbound.chunk", raw.outbound.chunk)?,
             ca_file: raw.outbound.ca_file.as_deref().map(|path| self.path(path)),
             hosts: self.hosts(&raw.hosts)?,
+            not_yet: not_yet(&raw.hosts),
+            placed: None,
         })
     }
 
-    fn value<T>(&self, key: &str, value: Result<T, String>) -> Result<T, ConfigError> {
+    pub(super) fn value<T>(&self, key: &str, value: Result<T, String>) -> Result<T, ConfigError> {
         value.map_err(|reason| ConfigError::Value { file: self.file.to_owned(), key: key.to_owned(), reason })
     }
 
@@ -213,7 +206,7 @@ impl Reader<'_> {
         self.value(key, if number == 0 { Err("must be at least 1".to_owned()) } else { Ok(number) })
     }
 
-    fn path(&self, text: &str) -> PathBuf {
+    pub(super) fn path(&self, text: &str) -> PathBuf {
         self.base.join(text)
     }
 
@@ -263,30 +256,15 @@ impl Reader<'_> {
         Ok(Cascade { site: layer("defaults", &raw.defaults)?, domains: domains.collect::<Result<_, ConfigError>>()? })
     }
 
-    fn queue_backend(&self, raw: &SiteFile) -> Result<QueueBackendKind, ConfigError> {
-        match raw.queue.backend.as_str() {
-            "disk" => Ok(QueueBackendKind::Disk(self.path(&raw.queue.path))),
-            other => {
-                self.value("queue.backend", Err(format!("{other:?} is not a queue backend of this version: disk")))
-            }
-        }
-    }
-
-    fn store_backend(&self, raw: &SiteFile) -> Result<StoreBackendKind, ConfigError> {
-        match raw.store.backend.as_str() {
-            "sled" => Ok(StoreBackendKind::Sled(self.path(&raw.store.path))),
-            other => {
-                self.value("store.backend", Err(format!("{other:?} is not a store backend of this version: sled")))
-            }
-        }
-    }
-
     fn hosts(&self, raw: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<String, Vec<Queue>>, ConfigError> {
         let mut hosts = BTreeMap::new();
         for (host, runners) in raw {
             let key = format!("hosts.{host}");
+            let name = if is_host_name(host) { Ok(()) } else { Err(format!("{host:?} is not a host name")) };
+            self.value(&key, name)?;
             let names = runners
                 .iter()
+                .filter(|name| !NOT_YET.contains(&name.as_str()))
                 .map(|name| name.parse().map_err(|error: listmill_queue_format::UnknownQueue| error.to_string()));
             let queues: BTreeSet<Queue> = self.value(&key, names.collect())?;
             hosts.insert(host.clone(), queues.into_iter().collect());
@@ -299,12 +277,29 @@ fn above_zero(number: u64) -> Result<u64, String> {
     if number == 0 { Err("must be above 0".to_owned()) } else { Ok(number) }
 }
 
+/// Runners that the design has and no release serves yet. A site file may place them, and is told so.
+const NOT_YET: [&str; 2] = ["archive", "digest"];
+
+fn not_yet(hosts: &BTreeMap<String, Vec<String>>) -> Vec<(String, String)> {
+    let placed = hosts.iter().flat_map(|(host, names)| names.iter().map(move |name| (host, name)));
+    let placed = placed.filter(|(_, name)| NOT_YET.contains(&name.as_str()));
+    placed.map(|(host, name)| (host.clone(), name.clone())).collect()
+}
+
+/// The kernel's name of this host.
+fn system_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
 /// The name of this host as it goes into greetings and Received fields; the kernel's when none is given.
 fn host(given: &str) -> Result<String, String> {
     if given.is_empty() {
-        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        return Ok(if name.is_empty() { "localhost".to_owned() } else { name });
+        return Ok(system_name());
     }
-    let good = given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
-    if good { Ok(given.to_owned()) } else { Err(format!("{given:?} is not a host name")) }
+    if is_host_name(given) { Ok(given.to_owned()) } else { Err(format!("{given:?} is not a host name")) }
+}
+
+fn is_host_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }

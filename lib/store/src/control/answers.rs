@@ -5,10 +5,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::protocol::{Answer, Question};
+use super::server::Attendant;
 use crate::Store;
 
 /// The answer to a question.
-pub(super) fn answer(store: &dyn Store, status: &dyn Fn() -> Value, question: Question<'_>) -> Answer<Value> {
+pub(super) fn answer(store: &dyn Store, attendant: &dyn Attendant, question: Question<'_>) -> Answer<Value> {
     match question {
         Question::List { list } => done(store.list(&list)),
         Question::Lists { after, limit } => done(store.lists(after.as_deref(), limit)),
@@ -45,7 +46,11 @@ pub(super) fn answer(store: &dyn Store, status: &dyn Fn() -> Value, question: Qu
         Question::OutboxDone { id } => done(store.outbox_done(id)),
         Question::Outbox { limit } => done(store.outbox(limit)),
         Question::Figures => done(store.figures()),
-        Question::Status => Answer::Done(status()),
+        Question::Status => Answer::Done(attendant.status()),
+        Question::Drain { runner } => match attendant.drain(runner) {
+            Ok(draining) => done(Ok(draining)),
+            Err(reason) => Answer::NotUnderstood(reason),
+        },
     }
 }
 

@@ -8,4 +8,4 @@ mod server;
 mod tests;
 
 pub use remote::RemoteStore;
-pub use server::{ControlError, Server, StatusSource};
+pub use server::{Attendant, ControlError, Draining, Server};

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::io::{self, BufRead, Read as _, Write};
 
 use listmill_core::{Address, BanScope, Commit, HeldId, ListAddress, Refusal, RequestKind, Timestamp, Trust};
-use listmill_queue_format::EntryId;
+use listmill_queue_format::{EntryId, Queue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,7 @@ pub(super) enum Question<'a> {
     Outbox { limit: usize },
     Figures,
     Status,
+    Drain { runner: Queue },
 }
 
 /// An answer.

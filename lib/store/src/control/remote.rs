@@ -12,10 +12,11 @@ use listmill_core::{
     HeldPost, List, ListAddress, Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView,
     Timestamp, Trust, Unavailable,
 };
-use listmill_queue_format::EntryId;
+use listmill_queue_format::{EntryId, Queue};
 use serde::de::DeserializeOwned;
 
 use super::protocol::{self, Answer, Question};
+use super::server::Draining;
 use crate::{Store, StoreFigures};
 
 /// An owner that says nothing for so long is stuck.
@@ -28,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct RemoteStore {
     socket: PathBuf,
+    /// How long it may take to answer.
+    patience: Duration,
     /// Connections that nobody uses at the moment; each thread that asks has its own.
     idle: Mutex<Vec<UnixStream>>,
 }
@@ -38,18 +41,34 @@ impl RemoteStore {
     /// # Errors
     /// Nobody listens at `socket`.
     pub fn connect(socket: &Path) -> io::Result<RemoteStore> {
-        let store = RemoteStore { socket: socket.to_owned(), idle: Mutex::default() };
+        RemoteStore::connect_within(PATIENCE, socket)
+    }
+
+    /// The same with an owner that must answer within this time.
+    ///
+    /// # Errors
+    /// Nobody listens at `socket`.
+    pub fn connect_within(patience: Duration, socket: &Path) -> io::Result<RemoteStore> {
+        let store = RemoteStore { socket: socket.to_owned(), patience, idle: Mutex::default() };
         let connection = store.dial()?;
         store.idle().push(connection);
         Ok(store)
     }
 
-    /// What the owner says of itself: the answer of the [`StatusSource`](super::StatusSource).
+    /// What the owner says of itself: the answer of its [`Attendant`](super::Attendant).
     ///
     /// # Errors
     /// The owner does not answer.
     pub fn status(&self) -> Result<serde_json::Value, Unavailable> {
         self.view(&Question::Status)
+    }
+
+    /// Tells the process to let the runner of this queue finish and stop; to be asked until it has. Says how far it is.
+    ///
+    /// # Errors
+    /// The process does not answer, or does not do that.
+    pub fn drain(&self, runner: Queue) -> Result<Draining, Unavailable> {
+        self.view(&Question::Drain { runner })
     }
 
     fn view<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, Unavailable> {
@@ -104,8 +123,8 @@ impl RemoteStore {
 
     fn dial(&self) -> io::Result<UnixStream> {
         let connection = UnixStream::connect(&self.socket)?;
-        connection.set_read_timeout(Some(PATIENCE))?;
-        connection.set_write_timeout(Some(PATIENCE))?;
+        connection.set_read_timeout(Some(self.patience))?;
+        connection.set_write_timeout(Some(self.patience))?;
         Ok(connection)
     }
 

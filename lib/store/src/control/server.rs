@@ -12,14 +12,43 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use listmill_queue_format::Queue;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answers::answer;
 use super::protocol::{self, Answer, Question};
 use crate::Store;
 
-/// What `status` tells about the owner, made anew for each question.
-pub type StatusSource = Arc<dyn Fn() -> Value + Send + Sync>;
+/// Who answers what is not asked of the store but of the process. A closure is one that knows the status and takes no orders.
+pub trait Attendant: Send + Sync {
+    /// What `status` tells about the process, made anew for each question.
+    fn status(&self) -> Value;
+
+    /// Lets the runner of this queue finish what it has in hand and stop; says how far that is. It is asked again until it is done.
+    ///
+    /// # Errors
+    /// Why that cannot be, in a sentence.
+    fn drain(&self, runner: Queue) -> Result<Draining, String> {
+        Err(format!("this process does not drain {runner}"))
+    }
+}
+
+impl<F: Fn() -> Value + Send + Sync> Attendant for F {
+    fn status(&self) -> Value {
+        self()
+    }
+}
+
+/// How far a runner is that is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Draining {
+    /// This process does not serve that queue, or no more.
+    Absent,
+    /// So many threads have still something in hand.
+    Working(usize),
+}
 
 /// A Unix socket's path, less the zero octet behind it.
 const MAX_PATH: usize = 107;
@@ -59,7 +88,7 @@ pub enum ControlError {
 struct Shared {
     listener: UnixListener,
     store: Arc<dyn Store>,
-    status: StatusSource,
+    attendant: Arc<dyn Attendant>,
     stopped: AtomicBool,
     connections: Mutex<HashMap<u64, Connection>>,
 }
@@ -70,18 +99,18 @@ struct Connection {
 }
 
 impl Server {
-    /// Listens at `socket` for processes of this user, and answers from `store` and `status` on threads of its own.
+    /// Listens at `socket` for processes of this user, and answers from `store` and `attendant` on threads of its own.
     ///
     /// A socket that a dead process has left is replaced.
     ///
     /// # Errors
     /// The socket cannot be made, or somebody answers there.
-    pub fn bind(socket: &Path, store: Arc<dyn Store>, status: StatusSource) -> Result<Server, ControlError> {
+    pub fn bind(socket: &Path, store: Arc<dyn Store>, attendant: Arc<dyn Attendant>) -> Result<Server, ControlError> {
         let io_error = |source| ControlError::Io { path: socket.to_owned(), source };
         check_place(socket)?;
         let listener = listen(socket).map_err(io_error)?;
         let (stopped, connections) = Default::default();
-        let shared = Arc::new(Shared { listener, store, status, stopped, connections });
+        let shared = Arc::new(Shared { listener, store, attendant, stopped, connections });
         let acceptor = thread::Builder::new().name("control".to_owned()).spawn({
             let shared = shared.clone();
             move || shared.accept()
@@ -190,7 +219,7 @@ impl Shared {
         let mut reader = BufReader::new(stream);
         while let Some(line) = protocol::read_line(&mut reader)? {
             let answer = match protocol::parse::<Question<'_>>(&line) {
-                Ok(request) => answer(&*self.store, &*self.status, request),
+                Ok(request) => answer(&*self.store, &*self.attendant, request),
                 Err(error) => Answer::NotUnderstood(error),
             };
             protocol::write_line(&mut stream, &answer)?;

@@ -9,23 +9,25 @@ use std::time::Duration;
 use listmill_delivery::{Deliverer, Ledger, RelayUrl, Timeouts};
 use listmill_intake::Listen;
 use listmill_queue_format::Queue;
-use listmill_runner::config::Site;
+use listmill_runner::config::{Site, StoreBackendKind};
 use listmill_store::Opened;
 use rustix::fs::Access;
 
+use crate::commands::{check_host, status};
 use crate::failure::{Failure, Outcome};
-use crate::{office, output, texts, wiring};
+use crate::{backends, office, output, placement, texts, wiring};
 
 /// How long the smarthost may take for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was looked at, and what is wrong with it.
-struct Report {
+#[derive(Default)]
+pub(super) struct Report {
     wrong: usize,
 }
 
 impl Report {
-    fn line(&mut self, what: &str, found: Result<String, String>) -> Outcome {
+    pub(super) fn line(&mut self, what: &str, found: Result<String, String>) -> Outcome {
         match found {
             Ok(note) => {
                 output::line(format!("ok     {what}{}", if note.is_empty() { note } else { format!(": {note}") }))
@@ -36,28 +38,39 @@ impl Report {
             }
         }
     }
+
+    /// What may be right, and is for the operator to know.
+    pub(super) fn note(&mut self, what: &str, note: &str) -> Outcome {
+        output::line(format!("note   {what}: {note}"))
+    }
 }
 
 pub(crate) fn run(site: &Site) -> Outcome {
+    let placed = placement::here(site)?;
     office::own(site)?;
-    let mut report = Report { wrong: 0 };
+    let mut report = Report::default();
     report.line(&format!("site file {}", site.file.display()), Ok(format!("domains {}", site.domains.join(", "))))?;
-    let running = store(site, &mut report)?;
-    report.line(
-        &format!("spool {}", site.spool().display()),
-        private(site.spool()).and_then(|note| queues(site).map(|()| note)),
-    )?;
-    report.line(&format!("data {}", site.data.display()), private(&site.data))?;
-    for listen in &site.listen {
-        report.line(&format!("listen {listen}"), listening(listen, running))?;
+    if let Some(placed) = placed {
+        check_host::run(site, placed, &mut report)?;
     }
-    let trust = if site.trusted_authserv_ids.is_empty() {
-        "no Authentication-Results are believed: authors are taken at their word".to_owned()
-    } else {
-        site.trusted_authserv_ids.join(", ")
-    };
-    report.line("auth.trusted_authserv_ids", Ok(trust))?;
-    report.line("outbound.relay", relay(site))?;
+    if placement::has_store(site)? {
+        store(site, &mut report)?;
+    }
+    let running = !status::processes(site).is_empty();
+    queues(site, &mut report)?;
+    report.line(&format!("data {}", site.data.display()), private(&site.data))?;
+    let serves = |queue| placed.is_none_or(|placed| placed.contains(&queue));
+    if serves(Queue::Inbound) {
+        site.listen
+            .iter()
+            .try_for_each(|listen| report.line(&format!("listen {listen}"), listening(listen, running)))?;
+    }
+    if serves(Queue::Auth) || serves(Queue::Command) {
+        report.line("auth.trusted_authserv_ids", Ok(trust(site)))?;
+    }
+    if serves(Queue::Outbound) {
+        report.line("outbound.relay", relay(site))?;
+    }
     let own = texts::check(site).map(|count| format!("{count} of this site's own")).map_err(|wrong| wrong.join("; "));
     report.line(&format!("texts {}", site.templates.display()), own)?;
     match report.wrong {
@@ -66,31 +79,43 @@ pub(crate) fn run(site: &Site) -> Outcome {
     }
 }
 
-/// True when another process owns the store: then it is listening, too.
-fn store(site: &Site, report: &mut Report) -> Outcome<bool> {
-    if !site.store().exists() {
+fn trust(site: &Site) -> String {
+    if site.trusted_authserv_ids.is_empty() {
+        "no Authentication-Results are believed: authors are taken at their word".to_owned()
+    } else {
+        site.trusted_authserv_ids.join(", ")
+    }
+}
+
+fn store(site: &Site, report: &mut Report) -> Outcome {
+    let what = match &site.store {
+        StoreBackendKind::Sled(path) => format!("store {}", path.display()),
+        StoreBackendKind::Postgres(database) => format!("store {}", database.shown()),
+    };
+    if let Some(path) = backends::store_dir(site).filter(|path| !path.exists()) {
         // Opening it would make it.
-        report.line(&format!("store {}", site.store().display()), private(site.store()))?;
-        return Ok(false);
+        return report.line(&what, private(path));
     }
-    let opened = listmill_store::open(site.store(), &site.socket(), site.cascade.clone());
-    let what = format!("store {}", site.store().display());
-    match opened {
-        Ok(opened) => {
-            let running = matches!(opened, Opened::Remote(_));
-            let figures = opened.store().figures();
-            let note = figures.map(|figures| {
-                let whose = if running { "in use by a serving process" } else { "free" };
-                format!("{}, {whose}, {} lists, {} people", figures.backend, figures.lists, figures.people)
-            });
-            report.line(&what, note.map_err(|error| error.reason))?;
-            Ok(running)
-        }
-        Err(error) => {
-            report.line(&what, Err(error.to_string()))?;
-            Ok(false)
-        }
+    let looked = backends::store(site).map_err(|failure| failure.to_string()).and_then(|opened| {
+        let whose = match opened {
+            Opened::Own(_) => ", free",
+            Opened::Remote(_) => ", in use by a serving process",
+        };
+        let figures = opened.store().figures().map_err(|error| error.reason)?;
+        Ok(format!("{}{whose}, {} lists, {} people", figures.backend, figures.lists, figures.people))
+    });
+    report.line(&what, looked)
+}
+
+/// Every spool, and the broker.
+fn queues(site: &Site, report: &mut Report) -> Outcome {
+    let mut spools = site.queue.spools();
+    spools.insert(&site.queue.spool);
+    for spool in spools {
+        report
+            .line(&format!("spool {}", spool.display()), private(spool).and_then(|note| dirs(spool).map(|()| note)))?;
     }
+    Ok(())
 }
 
 /// A directory of ours: it can be written, or made, and is nobody else's business. Nothing is made here.
@@ -123,9 +148,9 @@ fn writable(dir: &Path) -> Result<(), String> {
 }
 
 /// Every directory of every queue that is there already.
-fn queues(site: &Site) -> Result<(), String> {
+fn dirs(spool: &Path) -> Result<(), String> {
     for queue in Queue::ALL {
-        let dirs = fs::read_dir(site.spool().join(queue.name())).into_iter().flatten().flatten();
+        let dirs = fs::read_dir(spool.join(queue.name())).into_iter().flatten().flatten();
         for dir in dirs.map(|entry| entry.path()).filter(|path| path.is_dir()) {
             writable(&dir)?;
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 use listmill_runner::config::{DEFAULT_SITE_FILE, Site};
 
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::{backends, output};
 
 pub(crate) fn run(dir: &Path) -> Outcome {
     write(dir, DEFAULT_SITE_FILE)?;
@@ -31,8 +31,10 @@ pub(crate) fn write(dir: &Path, text: &str) -> Outcome<Site> {
         _ => Failure::io(format!("write {}", path.display()), &error),
     })?;
     file.write_all(text.as_bytes()).map_err(|error| Failure::io(format!("write {}", path.display()), &error))?;
-    let site = Site::load(&path)?;
-    for dir in [site.data.as_path(), site.spool(), site.store()] {
+    let site = Site::load(&path, None)?;
+    for dir in
+        [Some(site.data.as_path()), Some(site.queue.spool.as_path()), backends::store_dir(&site)].into_iter().flatten()
+    {
         make_private(dir).map_err(|error| Failure::io(format!("make {}", dir.display()), &error))?;
     }
     Ok(site)

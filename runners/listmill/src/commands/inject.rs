@@ -7,29 +7,23 @@ use listmill_intake::{Answer, Reception, Replies, Verdict};
 use listmill_mail::author::{Authorship, author};
 use listmill_mail::limits::excess;
 use listmill_mail::message::Message;
-use listmill_queue_format::{BodyKind, Client, Envelope};
-use listmill_runner::{Health, Shell};
+use listmill_queue_format::{BodyKind, Client, Envelope, Queue};
+use listmill_runner::config::Site;
 
 use crate::failure::{Failure, Outcome};
-use crate::office::Office;
-use crate::{output, wiring};
+use crate::{output, serve, wiring};
 
-pub(crate) fn run(office: &Office, to: Vec<String>, from: Option<String>) -> Outcome {
+pub(crate) fn run(site: &Site, to: Vec<String>, from: Option<String>) -> Outcome {
     let mut message = Vec::new();
-    let limit = office.site.max_message_size;
+    let limit = site.max_message_size;
     let mut input = std::io::stdin().lock().take(limit + 1);
     input.read_to_end(&mut message).map_err(|error| Failure::io("read standard input", &error))?;
     if message.len() as u64 > limit {
         return Err(Failure::data(format!("the message is larger than [inbound] max_message_size ({limit} octets)")));
     }
     check(&message)?;
-    let shell = Shell {
-        queues: office.queues.clone(),
-        store: Some(office.store.clone()),
-        host: office.site.host.clone(),
-        health: Health::default(),
-    };
-    let gate = wiring::gate(&office.site, shell);
+    let (shell, _) = serve::shell(site, &[Queue::Inbound])?;
+    let gate = wiring::gate(site, shell);
     to.iter().try_for_each(|address| known(&gate, address))?;
     let message = crlf(message);
     let envelope = Envelope {

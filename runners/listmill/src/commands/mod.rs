@@ -2,7 +2,9 @@
 
 pub(crate) mod ban;
 pub(crate) mod check;
+mod check_host;
 pub(crate) mod completions;
+pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod held;
 pub(crate) mod init;

@@ -6,13 +6,18 @@ use listmill_runner::config::Site;
 use serde_json::{Value, json};
 
 use crate::cli::{Json, QueueCommand};
+use crate::commands::drain;
 use crate::failure::{Failure, Outcome};
-use crate::{office, output};
+use crate::{backends, output};
 
 pub(crate) fn run(site: &Site, command: QueueCommand) -> Outcome {
-    let queues = &*office::queues(site)?;
+    if let QueueCommand::Drain { runner } = command {
+        return drain::run(site, runner);
+    }
+    let queues = &*backends::queues(site)?;
     match command {
-        QueueCommand::Ls { json } => ls(queues, json),
+        QueueCommand::Drain { .. } => Ok(()),
+        QueueCommand::Ls { json } => ls(site, queues, json),
         QueueCommand::Show { what, limit, json } => match (what.parse::<Queue>(), what.parse::<EntryId>()) {
             (Ok(queue), _) => entries(queues, queue, limit, json),
             (_, Ok(id)) => entry(&found(queues, id)?, json),
@@ -33,37 +38,74 @@ pub(crate) fn run(site: &Site, command: QueueCommand) -> Outcome {
 /// Recipients that `queue show` lists before it says how to see the rest.
 const SHOWN: usize = 20;
 
-/// The figures of every queue.
-pub(crate) fn figures(queues: &dyn QueueBackend) -> Outcome<Vec<QueueStatus>> {
-    Ok(Queue::ALL.into_iter().map(|queue| queues.status(queue)).collect::<Result<_, _>>()?)
+/// The figures of one queue, or why they cannot be had.
+pub(crate) struct Figures {
+    queue: Queue,
+    backend: &'static str,
+    status: Result<QueueStatus, String>,
 }
 
-/// One object per queue; `depth` counts what waits and what a runner has in hand.
-pub(crate) fn object(status: &QueueStatus) -> Value {
-    json!({
-        "queue": status.queue, "depth": status.depth, "claimed": status.claimed, "oldest_s": status.oldest_s,
-        "deferred": status.deferred, "shunted": status.shunted, "corrupt": status.corrupt, "paused": status.paused,
-    })
+/// The figures of every queue; those of a broker that cannot be reached are missing, and the others are there.
+pub(crate) fn figures(site: &Site, queues: &dyn QueueBackend) -> Vec<Figures> {
+    let of = |queue| Figures {
+        queue,
+        backend: site.queue.backend(queue).name(),
+        status: queues.status(queue).map_err(|error| error.to_string()),
+    };
+    Queue::ALL.into_iter().map(of).collect()
 }
 
-/// A row of the table of queues.
-pub(crate) fn row(status: &QueueStatus) -> Vec<String> {
-    let state = if status.paused { "paused" } else { "" };
-    let numbers = [status.depth, status.deferred, status.shunted, status.corrupt].map(|n| n.to_string());
-    let oldest = status.oldest_s.map_or_else(|| "-".to_owned(), output::age);
-    let [depth, deferred, shunted, corrupt] = numbers;
-    vec![status.queue.to_string(), depth, oldest, deferred, shunted, corrupt, state.to_owned()]
+impl Figures {
+    /// Nobody answers for this queue.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status.is_err()
+    }
+
+    /// One object per queue; `depth` counts what waits and what a runner has in hand.
+    pub(crate) fn object(&self) -> Value {
+        match &self.status {
+            Ok(status) => json!({
+                "queue": self.queue, "backend": self.backend, "depth": status.depth, "claimed": status.claimed,
+                "oldest_s": status.oldest_s, "deferred": status.deferred, "shunted": status.shunted, "corrupt": status.corrupt,
+                "paused": status.paused,
+            }),
+            Err(reason) => json!({ "queue": self.queue, "backend": self.backend, "unreachable": reason }),
+        }
+    }
+
+    /// A row of the table of queues.
+    pub(crate) fn row(&self) -> Vec<String> {
+        let (queue, backend) = (self.queue.to_string(), self.backend.to_owned());
+        match &self.status {
+            Ok(status) => {
+                let state = if status.paused { "paused" } else { "" };
+                let numbers = [status.depth, status.deferred, status.shunted, status.corrupt].map(|n| n.to_string());
+                let oldest = status.oldest_s.map_or_else(|| "-".to_owned(), output::age);
+                let [depth, deferred, shunted, corrupt] = numbers;
+                vec![queue, backend, depth, oldest, deferred, shunted, corrupt, state.to_owned()]
+            }
+            Err(reason) => {
+                let none = || "?".to_owned();
+                vec![queue, backend, none(), none(), none(), none(), none(), format!("unreachable: {reason}")]
+            }
+        }
+    }
 }
 
 /// The head of the table of queues.
-pub(crate) const HEAD: &[&str] = &["QUEUE", "DEPTH", "OLDEST", "DEFERRED", "SHUNTED", "CORRUPT", ""];
+pub(crate) const HEAD: &[&str] = &["QUEUE", "BACKEND", "DEPTH", "OLDEST", "DEFERRED", "SHUNTED", "CORRUPT", ""];
 
-fn ls(queues: &dyn QueueBackend, json: Json) -> Outcome {
-    let figures = figures(queues)?;
+fn ls(site: &Site, queues: &dyn QueueBackend, json: Json) -> Outcome {
+    let figures = figures(site, queues);
     if json.on {
-        return output::json(&figures.iter().map(object).collect::<Vec<_>>());
+        output::json(&figures.iter().map(Figures::object).collect::<Vec<_>>())?;
+    } else {
+        output::table(HEAD, &figures.iter().map(Figures::row).collect::<Vec<_>>())?;
     }
-    output::table(HEAD, &figures.iter().map(row).collect::<Vec<_>>())
+    match figures.iter().filter(|figures| figures.is_missing()).count() {
+        0 => Ok(()),
+        missing => Err(Failure::try_again(format!("{missing} of the queues cannot be reached: see above"))),
+    }
 }
 
 fn entries(queues: &dyn QueueBackend, queue: Queue, limit: usize, json: Json) -> Outcome {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::{Template, Wanted};
 use crate::failure::{Failure, Outcome};
-use crate::{office, output, texts};
+use crate::{backends, office, output, placement, texts};
 
 pub(crate) fn run(site: &Site, command: Template) -> Outcome {
     office::own(site)?;
@@ -47,7 +47,9 @@ impl Reader<'_> {
     /// Of a list that is there the language and the description are known; one that is yet to be made has texts, too.
     fn of<'a>(site: &Site, wanted: &'a Wanted) -> Outcome<Reader<'a>> {
         let known = match &wanted.list {
-            Some(list) if site.store().exists() => office::store(site)?.list(list)?,
+            Some(list) if backends::store_is_there(site) && placement::has_store(site)? => {
+                backends::store(site)?.store().list(list)?
+            }
             _ => None,
         };
         let language = wanted.language.clone().or_else(|| known.as_ref().map(|list| list.settings.language.clone()));

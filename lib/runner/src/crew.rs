@@ -1,0 +1,113 @@
+//! The runners of one process: each can be let finish and stop while the others go on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use listmill_queue_format::Queue;
+
+use crate::{Shell, Stop};
+
+/// What is to be done when a runner's last thread has ended.
+pub type Farewell = Box<dyn FnOnce() + Send>;
+
+/// The runners of one process; clones are the same ones.
+#[derive(Clone)]
+pub struct Crew {
+    shell: Shell,
+    hands: Arc<Mutex<BTreeMap<Queue, Hand>>>,
+    /// Held while somebody parts, so that nobody is told of the end before it is one.
+    parting: Arc<Mutex<()>>,
+}
+
+/// One runner.
+#[derive(Default)]
+struct Hand {
+    stop: Stop,
+    threads: Vec<JoinHandle<()>>,
+    farewell: Vec<Farewell>,
+}
+
+impl Hand {
+    fn working(&self) -> usize {
+        self.threads.iter().filter(|thread| !thread.is_finished()).count()
+    }
+
+    fn part(self, queue: Queue) {
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of {queue} ended by a panic");
+            }
+        }
+        self.farewell.into_iter().for_each(|farewell| farewell());
+    }
+}
+
+impl Crew {
+    /// Nobody yet; they will work with `shell`.
+    pub fn new(shell: Shell) -> Crew {
+        Crew { shell, hands: Arc::default(), parting: Arc::default() }
+    }
+
+    /// The switch that stops this runner alone.
+    pub fn stop_of(&self, queue: Queue) -> Stop {
+        self.hands().entry(queue).or_default().stop.clone()
+    }
+
+    /// These threads work for this runner, and end when its switch is thrown.
+    pub fn add(&self, queue: Queue, threads: Vec<JoinHandle<()>>) {
+        self.hands().entry(queue).or_default().threads.extend(threads);
+    }
+
+    /// To be done when its last thread has ended.
+    pub fn at_end(&self, queue: Queue, farewell: Farewell) {
+        self.hands().entry(queue).or_default().farewell.push(farewell);
+    }
+
+    /// Lets this runner finish what it has in hand, and take no more: how many of its threads are still at it; none when it is not served
+    /// here, or no more.
+    pub fn drain(&self, queue: Queue) -> Option<usize> {
+        self.part_with_those_who_are_done();
+        let stop = self.hands().get(&queue)?.stop.clone();
+        if !stop.is_stopped() {
+            tracing::info!("{queue} takes no more, and finishes what is in hand");
+            stop.stop();
+            self.shell.queues.wake();
+        }
+        self.part_with_those_who_are_done();
+        self.hands().get(&queue).map(Hand::working)
+    }
+
+    /// Those who were to stop and have stopped are gone; says whether nobody is left.
+    pub fn part_with_those_who_are_done(&self) -> bool {
+        let _parting = self.parting.lock().unwrap_or_else(PoisonError::into_inner);
+        let done: Vec<(Queue, Hand)> = {
+            let mut hands = self.hands();
+            let is_done = |hand: &Hand| hand.stop.is_stopped() && hand.working() == 0;
+            let queues: Vec<Queue> = hands.iter().filter(|(_, hand)| is_done(hand)).map(|(queue, _)| *queue).collect();
+            queues.into_iter().filter_map(|queue| Some((queue, hands.remove(&queue)?))).collect()
+        };
+        for (queue, hand) in done {
+            hand.part(queue);
+            // Before it is said to be done: somebody may be about to start it elsewhere.
+            if let Err(error) = self.shell.queues.leave(queue) {
+                tracing::error!("what was taken ahead from {queue} stays here until this process ends: {error}");
+            }
+            self.shell.health.forget(queue);
+            tracing::info!("{queue} is drained");
+        }
+        self.hands().is_empty()
+    }
+
+    /// Stops everybody, and returns when all have.
+    pub fn stop(&self) {
+        let hands = std::mem::take(&mut *self.hands());
+        hands.values().for_each(|hand| hand.stop.stop());
+        self.shell.queues.wake();
+        hands.into_iter().for_each(|(queue, hand)| hand.part(queue));
+    }
+
+    fn hands(&self) -> MutexGuard<'_, BTreeMap<Queue, Hand>> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
