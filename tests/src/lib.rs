@@ -6,6 +6,7 @@ pub mod letters;
 pub mod lmtp;
 pub mod needs;
 pub mod post_office;
+pub mod postgres;
 pub mod program;
 pub mod sink;
 pub mod view;
