@@ -11,11 +11,11 @@ use crate::store_conformance::{Made, exercise};
 exercise!(suite, super::make, super::is_here);
 
 fn is_here(_: bool) -> bool {
-    shared("the store in PostgreSQL").is_some()
+    shared().is_some()
 }
 
 fn server() -> &'static PostgresServer {
-    shared("the store in PostgreSQL").expect("it was there a moment ago")
+    shared().expect("it was there a moment ago")
 }
 
 fn make(cascade: Cascade) -> Made {

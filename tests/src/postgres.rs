@@ -20,28 +20,12 @@ use std::time::Duration;
 use listmill_store::PostgresConfig;
 use tempfile::TempDir;
 
+use crate::needs::needs;
+
 /// Who works with the server.
 const USER: &str = "mill";
 /// So long a server may take to start, or to recover.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The programs of the newest PostgreSQL that is installed; none: the test is skipped, and a line says so.
-pub fn programs(test: &str) -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<(u32, PathBuf)> = versions
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
-        .filter(|(_, bin)| bin.join("postgres").exists() && bin.join("initdb").exists())
-        .collect();
-    found.sort();
-    if found.is_empty() {
-        assert!(
-            std::env::var_os("LISTMILL_TESTS_REQUIRE").is_none(),
-            "{test} needs PostgreSQL: apt-get install postgresql"
-        );
-        eprintln!("skipped: {test} needs PostgreSQL: apt-get install postgresql");
-    }
-    found.pop().map(|(_, bin)| bin)
-}
 
 /// A server, which stops when this is dropped, or when this process dies.
 #[derive(Debug)]
@@ -58,12 +42,13 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// A new server, which answers.
-    pub fn start(bin: PathBuf) -> PostgresServer {
-        PostgresServer::make(bin, false)
+    /// A new server, which answers; none: the test ends, after a line that says why.
+    pub fn start() -> Option<PostgresServer> {
+        Some(PostgresServer::make(&needs("postgres")?, false))
     }
 
-    fn make(bin: PathBuf, outlives: bool) -> PostgresServer {
+    fn make(postgres: &Path, outlives: bool) -> PostgresServer {
+        let bin = postgres.parent().expect("it lies in a directory").to_owned();
         let dir = TempDir::new().expect("a directory");
         own(dir.path());
         let data = dir.path().join("data");
@@ -189,11 +174,11 @@ impl Drop for PostgresServer {
     }
 }
 
-/// One server for all tests of this process; none: they are skipped, and a line says so.
-pub fn shared(test: &str) -> Option<&'static PostgresServer> {
+/// One server for all tests of this process; none: the test ends, after a line that says why.
+pub fn shared() -> Option<&'static PostgresServer> {
     static SHARED: OnceLock<PostgresServer> = OnceLock::new();
-    let bin = programs(test)?;
-    Some(SHARED.get_or_init(|| PostgresServer::make(bin, true)))
+    let postgres = needs("postgres")?;
+    Some(SHARED.get_or_init(|| PostgresServer::make(&postgres, true)))
 }
 
 /// The password of the server's user: odd on purpose.

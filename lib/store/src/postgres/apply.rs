@@ -59,6 +59,9 @@ impl<'a> Application<'a> {
                 self.close_request(list, *kind, address, *opened).await
             }
             StoreChange::Spend { address, trust, allowance } => self.spend(address, *trust, *allowance).await,
+            StoreChange::NoteBounces { .. } | StoreChange::ForgetBounces { .. } | StoreChange::CountBounce { .. } => {
+                self.bounces(change).await
+            }
             StoreChange::Tidy => self.tidy().await,
             StoreChange::Ban(ban) => self.ban(ban).await,
             StoreChange::Unban { scope, pattern } => self.unban(scope, pattern).await,
@@ -157,6 +160,7 @@ impl<'a> Application<'a> {
         let removed = row(self.sent, sql::REMOVE_MEMBER, &[&id, &address.key()]).await?;
         let removed = removed.ok_or_else(|| Refusal::NoMember { list: list.clone(), address: address.clone() })?;
         let roles: Roles = parsed(removed.try_get(0)?)?;
+        change(self.sent, sql::DROP_BOUNCES, &[&id, &address.key()]).await?;
         self.count(id, -1, roles, Roles::NONE);
         Ok(())
     }

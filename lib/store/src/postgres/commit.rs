@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use deadpool_postgres::{GenericClient, Object, Transaction};
 use jiff::SignedDuration;
-use listmill_core::{AuditRecord, Commit, Committed, MessageFile, StoreChange};
+use listmill_core::{AuditRecord, Commit, Committed, MessageFile};
 use listmill_queue_format::EntryId;
 
 use super::apply::Application;
@@ -84,7 +84,7 @@ async fn apply(sent: &Transaction<'_>, owner: i32, commit: &Commit, commits: &Co
     application.finish().await?;
     keep_outgoing(sent, owner, commit).await?;
     // What goes by itself is nobody's deed; where nothing changes there is nothing to record either.
-    if commit.changes.iter().any(|change| *change != StoreChange::Tidy) {
+    if commit.changes.iter().any(|change| !change.is_bookkeeping()) {
         change(sent, sql::AUDIT_ADD, &[&json(audit_record(commit))]).await?;
     }
     if commits.is_time_to_prune() {

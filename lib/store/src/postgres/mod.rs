@@ -7,7 +7,7 @@
 //! ```text
 //! store, view    what others call; synchronous
 //! pool, presence connections; that we are here
-//! commit, apply, posts, requests, tidy   a batch
+//! commit, apply, posts, requests, bounces, tidy   a batch
 //! outbox, audit, keys                    what has rules of its own
 //! schema, check, config                  the database as a whole
 //! session, types, member_row, fault      rows, values, errors
@@ -15,6 +15,7 @@
 
 mod apply;
 mod audit;
+mod bounces;
 mod check;
 mod commit;
 mod config;

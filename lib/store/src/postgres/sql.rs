@@ -76,6 +76,22 @@ statements! {
                     ON CONFLICT DO NOTHING";
     CLOSE_REQUEST = "DELETE FROM requests WHERE list = $1 AND kind = $2 AND key = $3 AND opened = $4";
 
+    NEED_MEMBER = "SELECT 1 FROM members WHERE list = $1 AND key = $2 FOR KEY SHARE";
+    BOUNCES = "SELECT record FROM bounces WHERE list = (SELECT id FROM lists WHERE address = $1) AND key = $2";
+    BOUNCES_DUE = "SELECT b.record FROM bounces b JOIN lists l ON l.id = b.list WHERE b.due <= $1 ORDER BY b.due, l.address, b.key LIMIT $2";
+    FIRST_BOUNCES = "INSERT INTO bounces (list, key, by, due, record) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    NEXT_BOUNCES = "UPDATE bounces SET by = $3, due = $4, record = $5 WHERE list = $1 AND key = $2 AND by = $6";
+    FORGET_BOUNCES = "DELETE FROM bounces WHERE list = $1 AND key = $2 AND by = $3";
+    DROP_BOUNCES = "DELETE FROM bounces WHERE list = $1 AND key = $2";
+    TALLY = "SELECT name, count, began, note FROM tallies WHERE list = (SELECT id FROM lists WHERE address = $1) AND name = $2";
+    TALLIES = "SELECT name, count, began, note FROM tallies WHERE list = (SELECT id FROM lists WHERE address = $1) AND name > $2 \
+               ORDER BY name LIMIT $3";
+    LOCK_TALLY = "SELECT count FROM tallies WHERE list = $1 AND name = $2 FOR UPDATE";
+    COUNT_ONCE = "INSERT INTO counted_once (list, name, what) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    COUNT_BOUNCE = "INSERT INTO tallies AS t (list, name, count, since, began, note) \
+                    SELECT $1::bigint, $2::text, 1, $3::timestamptz, $4::text, $5::text WHERE $6::bigint > 0 \
+                    ON CONFLICT (list, name) DO UPDATE SET count = t.count + 1 WHERE t.count < $6::bigint";
+
     SPENT = "SELECT whose, letters FROM spent WHERE day = $1 AND trust = $2 AND (whose = 'address' AND name = $3 OR whose = 'domain' AND name = $4)";
     SPEND = "INSERT INTO spent AS s (day, trust, whose, name, letters) SELECT $1::bigint, $2::text, $3::text, $4::text, 1 WHERE $5::bigint > 0 \
              ON CONFLICT (day, trust, whose, name) DO UPDATE SET letters = s.letters + 1 WHERE s.letters < $5::bigint";
@@ -113,6 +129,9 @@ statements! {
                   (SELECT list, number FROM held_files WHERE decided <= $1 ORDER BY decided LIMIT 1000 FOR UPDATE SKIP LOCKED)";
     TIDY_DECISIONS = "DELETE FROM decisions WHERE (list, number) IN \
                       (SELECT list, number FROM decisions WHERE decided <= $1 ORDER BY decided LIMIT 1000 FOR UPDATE SKIP LOCKED)";
+    TIDY_TALLIES = "WITH gone AS (DELETE FROM tallies WHERE (list, name) IN \
+                      (SELECT list, name FROM tallies WHERE since <= $1 ORDER BY since LIMIT 1000 FOR UPDATE SKIP LOCKED) RETURNING list, name) \
+                    DELETE FROM counted_once c USING gone g WHERE c.list = g.list AND c.name = g.name";
     TIDY_SPENT = "DELETE FROM spent WHERE (day, trust, whose, name) IN \
                   (SELECT day, trust, whose, name FROM spent WHERE day < $1 ORDER BY day LIMIT 1000 FOR UPDATE SKIP LOCKED)";
 

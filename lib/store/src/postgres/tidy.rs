@@ -3,7 +3,7 @@
 //! Of several processes that tidy at the same time each takes what no other is about to take.
 
 use jiff::SignedDuration;
-use listmill_core::{Address, Allowance, Refusal, Timestamp, Trust};
+use listmill_core::{Address, Allowance, BounceTally, Refusal, Timestamp, Trust};
 
 use super::apply::Application;
 use super::fault::Fault;
@@ -35,6 +35,7 @@ impl Application<'_> {
         change(self.sent, sql::TIDY_REQUESTS, &[&Moment(self.at)]).await?;
         change(self.sent, sql::TIDY_FILES, &[&before(self.at, KEEP_FILE)]).await?;
         change(self.sent, sql::TIDY_DECISIONS, &[&before(self.at, KEEP_DECISION)]).await?;
+        change(self.sent, sql::TIDY_TALLIES, &[&before(self.at, BounceTally::KEPT)]).await?;
         change(self.sent, sql::TIDY_SPENT, &[&day(self.at)]).await?;
         Ok(())
     }

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use listmill_core::{
-    Address, Ban, BanPattern, BanScope, Decision, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Request,
-    RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust, Unavailable,
+    Address, AuditRecord, Ban, BanPattern, BanScope, BounceRecord, BounceTally, Decision, HeldId, HeldPost, List,
+    ListAddress, Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView, Timestamp, Trust,
+    Unavailable,
 };
 use listmill_queue_format::EntryId;
+use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 
 use super::apply::ban_key;
 use super::audit;
+use super::bounces::tally;
 use super::fault::{Fault, damaged};
 use super::member_row::member;
 use super::session::{Params, page, record, row, rows, signed, unsigned};
@@ -38,6 +41,13 @@ impl PostgresStore {
         read: impl Fn(&Row) -> Result<T, Fault>,
     ) -> Result<Option<T>, Unavailable> {
         self.database.ask(async |session, _| row(&*session, sql, params).await?.as_ref().map(&read).transpose())
+    }
+
+    /// The records of all rows but the damaged ones, which must not stop the others.
+    fn readable<T: DeserializeOwned>(&self, what: &str, sql: &str, params: Params<'_>) -> Result<Vec<T>, Unavailable> {
+        let found = self.all(sql, params, |row| Ok(record::<T>(row)))?;
+        let warn = |fault: Fault| tracing::warn!("{what} cannot be read: {}", fault.reason());
+        Ok(found.into_iter().filter_map(|record| record.map_err(warn).ok()).collect())
     }
 
     fn resolved(&self, record: ListRecord) -> Result<List, Unavailable> {
@@ -119,18 +129,9 @@ impl StoreView for PostgresStore {
     }
 
     fn lapsed(&self, at: Timestamp, limit: usize) -> Result<Vec<HeldPost>, Unavailable> {
-        let found = self.all(sql::LAPSED, &[&Moment(at), &page(limit)], |row| Ok(record::<HeldPost>(row)))?;
-        let mut lapsed = Vec::with_capacity(found.len());
-        for post in found {
-            match post {
-                Ok(post) => lapsed.push(post),
-                // It must not stop the others.
-                Err(fault) => tracing::warn!("a held post that has lapsed cannot be read: {}", fault.reason()),
-            }
-        }
+        let found = self.readable("a held post that has lapsed", sql::LAPSED, &[&Moment(at), &page(limit)])?;
         // Times are found to the microsecond, and kept to the nanosecond.
-        lapsed.retain(|post| post.expires <= at);
-        Ok(lapsed)
+        Ok(found.into_iter().filter(|post: &HeldPost| post.expires <= at).collect())
     }
 
     fn decision(&self, list: &ListAddress, id: HeldId) -> Result<Option<Decision>, Unavailable> {
@@ -165,6 +166,30 @@ impl StoreView for PostgresStore {
         Ok(Spent { address: of("address"), domain: of("domain") })
     }
 
+    fn bounces(&self, list: &ListAddress, address: &Address) -> Result<Option<BounceRecord>, Unavailable> {
+        self.one(sql::BOUNCES, &[&list.as_str(), &address.key()], record)
+    }
+
+    fn bounces_due(&self, at: Timestamp, limit: usize) -> Result<Vec<BounceRecord>, Unavailable> {
+        let found =
+            self.readable("what is known of failed deliveries", sql::BOUNCES_DUE, &[&Moment(at), &page(limit)])?;
+        Ok(found.into_iter().filter(|record: &BounceRecord| record.due <= at).collect())
+    }
+
+    fn bounce_tally(&self, list: &ListAddress, name: &str) -> Result<Option<BounceTally>, Unavailable> {
+        self.one(sql::TALLY, &[&list.as_str(), &Text::from(name)], tally)
+    }
+
+    fn bounce_tallies(
+        &self,
+        list: &ListAddress,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<BounceTally>, Unavailable> {
+        let after = Text::from(after.unwrap_or_default());
+        self.all(sql::TALLIES, &[&list.as_str(), &after, &page(limit)], tally)
+    }
+
     fn banned(&self, list: &ListAddress, address: &Address) -> Result<Option<Ban>, Unavailable> {
         self.one(sql::BANNED, &[&list.as_str(), &ban_keys(address)], record)
     }
@@ -177,7 +202,7 @@ impl StoreView for PostgresStore {
         self.database.ask(async |session, _| keys::read_or_make(session).await)
     }
 
-    fn audit(&self, after: Option<u64>, limit: usize) -> Result<Vec<(u64, listmill_core::AuditRecord)>, Unavailable> {
+    fn audit(&self, after: Option<u64>, limit: usize) -> Result<Vec<(u64, AuditRecord)>, Unavailable> {
         self.database.ask(async |session, _| audit::audit(session, after, limit).await)
     }
 }

@@ -86,6 +86,36 @@ CREATE TABLE requests (
 );
 CREATE INDEX requests_by_time ON requests (expires);
 
+-- What is known of the failed deliveries of a member. It goes with the member.
+CREATE TABLE bounces (
+    list   bigint NOT NULL REFERENCES lists ON DELETE CASCADE,
+    key    text COLLATE "C" NOT NULL,             -- of the address
+    by     uuid NOT NULL,                         -- the entry that wrote it last
+    due    timestamptz NOT NULL,
+    record json NOT NULL,
+    PRIMARY KEY (list, key)
+);
+CREATE INDEX bounces_by_time ON bounces (due);
+
+CREATE TABLE tallies (
+    list  bigint NOT NULL REFERENCES lists ON DELETE CASCADE,
+    name  text COLLATE "C" NOT NULL,
+    count bigint NOT NULL,
+    since timestamptz NOT NULL,
+    began text NOT NULL,                          -- the same, RFC 3339, to the nanosecond
+    note  text NOT NULL,
+    PRIMARY KEY (list, name)
+);
+CREATE INDEX tallies_by_time ON tallies (since);
+
+-- What a tally has counted once.
+CREATE TABLE counted_once (
+    list bigint NOT NULL REFERENCES lists ON DELETE CASCADE,
+    name text COLLATE "C" NOT NULL,
+    what text COLLATE "C" NOT NULL,
+    PRIMARY KEY (list, name, what)
+);
+
 CREATE TABLE spent (
     day     bigint NOT NULL,                      -- since 1970, UTC
     trust   text COLLATE "C" NOT NULL,
