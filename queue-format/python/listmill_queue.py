@@ -51,9 +51,9 @@ class Entry:
 
     def derive(self, stage, ordinal, queue):
         """The `ordinal`-th entry that `stage` writes from this one, bound for `queue`, without recipients."""
-        gone = ("attempts", "not_before", "expires", "priority")
-        head = {name: value for name, value in self.head.items() if name not in gone}
-        return Entry(dict(head, id=derive_id(head["id"], stage, ordinal), queue=queue), self.message, [])
+        head = {name: value for name, value in self.head.items() if name not in ("not_before", "expires")}
+        head.update(id=derive_id(head["id"], stage, ordinal), queue=queue, priority="normal", attempts=0)
+        return Entry(head, self.message, [])
 
 
 # What line 1 and a recipient line are made of: a function says yes or no, [kind] is a list of it, a dict is an

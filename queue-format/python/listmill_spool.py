@@ -6,14 +6,14 @@ A runner that takes the place of listmill's in the middle of the mill:
     while True:
         claim = moderation.claim()
         if claim is None:
-            time.sleep(0.2)  # or wait for inotify on moderation/new
+            moderation.wait(0.2)  # or for inotify on moderation/new
             continue
         entry = claim.entry.derive("moderation", 0, "pending")
         entry.head["trace"] = entry.head.get("trace", []) + [hop("moderation", "forward", "everybody may post")]
         pending.put(entry)
         moderation.release(claim)
 
-Standard library only, Python 3.9 or later, on a POSIX system and a local file system. No method waits.
+Standard library only, Python 3.9 or later, on a POSIX system and a local file system. No method but `wait` waits.
 """
 
 import dataclasses
@@ -118,13 +118,20 @@ class Spool:
         self._unlink("cur", claim.name)
         claim.file.close()
 
-    def shunt(self, claim, stage, reason):
-        """Sets the entry aside for an operator."""
-        why = {"stage": stage, "reason": reason, "at": instant(now())}
+    def shunt(self, claim, stage, reason, trace=""):
+        """Sets the entry aside for an operator; `trace` is the stack of a software fault."""
+        why = {"stage": stage, "reason": reason, "trace": trace, "at": instant(now())}
         self._write_why("shunt", claim.name, why)
         os.rename(self.root / "cur" / claim.name, self.root / "shunt" / claim.name)
         self._sync("shunt")
         claim.file.close()
+
+    def wait(self, seconds):
+        """For when there is nothing to claim: comes back after a while. (Something that watches `new` with inotify would be faster.)"""
+        time.sleep(seconds)
+
+    def tend(self):
+        """To be called now and then during a long claim: a broker wants signs of life, a spool does not."""
 
     def _write(self, data):
         """A new file in `tmp`, on the disk when this returns."""

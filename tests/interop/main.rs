@@ -5,8 +5,10 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "both sides read and write the same files")]
 
+mod crashes;
 mod damage;
 mod mill;
+mod outbound;
 mod python;
 mod words;
 
