@@ -23,6 +23,8 @@ pub enum Word {
     Owner,
     /// Delivery failures.
     Bounces,
+    /// Complaints, from providers (RFC 5965, RFC 9477).
+    Fbl,
     /// The author takes back what they asked for, or their held post.
     Cancel,
     /// Help about commands.
@@ -49,6 +51,7 @@ impl Word {
         ("discard", Word::Discard),
         ("owner", Word::Owner),
         ("bounces", Word::Bounces),
+        ("fbl", Word::Fbl),
         ("cancel", Word::Cancel),
         ("help", Word::Help),
         ("info", Word::Info),
@@ -98,6 +101,7 @@ impl Word {
             Word::Discard => "discard",
             Word::Owner => "owner",
             Word::Bounces => "bounces",
+            Word::Fbl => "fbl",
             Word::Cancel => "cancel",
             Word::Help => "help",
             Word::Info => "info",

@@ -77,6 +77,17 @@ pub enum Notices {
     Off,
 }
 
+/// What is done when a member's provider reports that the member complains about the list's mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Complaint {
+    /// It is noted, and the owners are told.
+    Flag,
+    /// The member leaves, and the owners are told.
+    Leave,
+    /// Nothing.
+    Off,
+}
+
 /// Who may read the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Archive {
@@ -117,6 +128,7 @@ words! {
     Proof { Aligned = "aligned", Confirm = "confirm", Token = "token" }
     Notices { Each = "each", Daily = "daily", Off = "off" }
     Archive { Public = "public", Private = "private", Off = "off" }
+    Complaint { Flag = "flag", Leave = "leave", Off = "off" }
     Switch { On = "on", Off = "off" }
     HoldOrAccept { Hold = "hold", Accept = "accept" }
 }
@@ -216,8 +228,32 @@ pub struct Settings {
     pub moderation_expiry: SignedDuration,
     /// Who may read the archive.
     pub archive: Archive,
-    /// The bounce score at which delivery is switched off.
+    /// The bounce score at which a probe leaves; 0: never.
     pub bounce_threshold: u32,
+    /// What a failure that may pass counts, in hundredths of one that will not.
+    pub bounce_soft_weight: u32,
+    /// How long a failure counts.
+    pub bounce_fade: SignedDuration,
+    /// How long a probe may take to come back.
+    pub bounce_probe_wait: SignedDuration,
+    /// How often a member is told that delivery is off.
+    pub bounce_notices: u32,
+    /// How long after the one before the next step comes.
+    pub bounce_notice_interval: SignedDuration,
+    /// After the last notice the member is removed.
+    pub bounce_removal: bool,
+    /// Per cent of the members; when so many bounce on one post it counts against nobody.
+    pub bounce_brake_post: u32,
+    /// Per cent of the members; when so many bounce at one relay on a day it counts against nobody.
+    pub bounce_brake_relay: u32,
+    /// The owners are told of each step.
+    pub bounce_reports: bool,
+    /// How many messages a day that no program can read go from the bounce address to the owners.
+    pub bounce_unread: u32,
+    /// What is done when a member complains to their provider.
+    pub feedback_reports: Complaint,
+    /// Posts say where complaints are to be sent (RFC 9477).
+    pub feedback_address: bool,
     /// Hold a post that does not name the list in To or Cc.
     pub hold_implicit_destination: bool,
     /// Hold a post with more recipients in To and Cc than this; 0: no limit.
@@ -280,7 +316,19 @@ pub const KEYS: &[Key] = &[
     key!("max_message_size" = "0", max_message_size: size, size_text, "The largest message, as \"500 KiB\"; a larger one is refused. 0: only the site's limit holds."),
     key!("moderation_expiry" = "14d", moderation_expiry: duration, duration_text, "How long a post is held before it lapses, as \"14d\". Then its author is told."),
     key!("archive" = "private", archive: word, display, "Who may read the archive: public, private, off. There is no archive yet."),
-    key!("bounce_threshold" = "5", bounce_threshold: number, display, "The bounce score at which a member's delivery is switched off. Nothing scores bounces yet."),
+    key!("bounce_threshold" = "5", bounce_threshold: number, display, "The bounce score at which a member is sent a probe; only if that comes back, too, delivery is switched off. Each day on which mail to a member fails adds at most 1, and only if the fault is the recipient's. 0: nobody is ever scored."),
+    key!("bounce_soft_weight" = "50", bounce_soft_weight: percent, display, "What a failure that may pass, as a full mailbox, adds to the score, in per cent of 1."),
+    key!("bounce_fade" = "30d", bounce_fade: fade, duration_text, "How long a failure counts, as \"30d\"; at most 90d."),
+    key!("bounce_probe_wait" = "10d", bounce_probe_wait: duration, duration_text, "A probe that has not come back after this time has arrived, and the score is cleared. Longer than mail servers keep trying."),
+    key!("bounce_notices" = "3", bounce_notices: number, display, "How often a member whose delivery was switched off is told, the first time at once."),
+    key!("bounce_notice_interval" = "7d", bounce_notice_interval: duration, duration_text, "The time between two notices, and between the last one and removal."),
+    key!("bounce_removal" = "on", bounce_removal: switch, switch_text, "on: after the last notice the member is removed. off: delivery stays switched off."),
+    key!("bounce_brake_post" = "20", bounce_brake_post: percent, display, "When so many per cent of the members, and 10 at least, bounce on one post, it is taken for the post's fault and counts against nobody. 0: no such brake."),
+    key!("bounce_brake_relay" = "10", bounce_brake_relay: percent, display, "When so many per cent of the members, and 10 at least, bounce at one relay on a day, it is taken for the relay's fault and counts against nobody. A dead domain is no relay. 0: no such brake."),
+    key!("bounce_reports" = "on", bounce_reports: switch, switch_text, "on: the owners are told whose delivery was switched off and why, and which posts were refused, in a few letters a day."),
+    key!("bounce_unread" = "5", bounce_unread: number, display, "How many messages a day to the bounce address that no program can read are passed on to the owners."),
+    key!("feedback_reports" = "flag", feedback_reports: word, display, "What is done when a member's provider reports a complaint: flag (it is noted and the owners are told), leave (the member is removed and the owners are told), off. Once for each member."),
+    key!("feedback_address" = "off", feedback_address: switch, switch_text, "on: each post says where complaints about it are to be sent (CFBL-Address, RFC 9477). For sites whose mail server signs these fields with DKIM."),
     key!("implicit_destination" = "hold", hold_implicit_destination: hold, hold_text, "A post that does not name the list in To or Cc: hold or accept."),
     key!("max_recipients" = "0", max_recipients: number, display, "Hold a post with more addresses than this in To and Cc. 0: no limit."),
     key!("emergency" = "off", emergency: switch, switch_text, "on: every post is held, whoever wrote it."),
@@ -352,6 +400,18 @@ impl Default for Settings {
             moderation_expiry: SignedDuration::ZERO,
             archive: Archive::Private,
             bounce_threshold: 0,
+            bounce_soft_weight: 0,
+            bounce_fade: SignedDuration::ZERO,
+            bounce_probe_wait: SignedDuration::ZERO,
+            bounce_notices: 0,
+            bounce_notice_interval: SignedDuration::ZERO,
+            bounce_removal: true,
+            bounce_brake_post: 0,
+            bounce_brake_relay: 0,
+            bounce_reports: true,
+            bounce_unread: 0,
+            feedback_reports: Complaint::Flag,
+            feedback_address: false,
             hold_implicit_destination: true,
             max_recipients: 0,
             emergency: false,
@@ -480,6 +540,16 @@ fn number<T: FromStr>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| format!("{text:?} is not a number of this size"))
 }
 
+fn percent(text: &str) -> Result<u32, String> {
+    number(text).ok().filter(|percent| *percent <= 100).ok_or_else(|| format!("{text:?} is not a number from 0 to 100"))
+}
+
+/// Tallies of posts and relays are kept a little longer ([`BounceTally::KEPT`](crate::BounceTally::KEPT)).
+fn fade(text: &str) -> Result<SignedDuration, String> {
+    let fade = duration(text)?;
+    if fade <= SignedDuration::from_hours(90 * 24) { Ok(fade) } else { Err(format!("{text:?} is more than 90d")) }
+}
+
 fn display<T: ToString>(value: &T) -> String {
     value.to_string()
 }
@@ -592,6 +662,9 @@ mod tests {
             ("header_match", "X-Spam"),
             ("header_match", "X: (( => hold"),
             ("language", ""),
+            ("bounce_soft_weight", "101"),
+            ("bounce_fade", "91d"),
+            ("feedback_reports", "on"),
         ] {
             assert!(check(key, value).is_err(), "{key}={value}");
         }

@@ -90,6 +90,20 @@ pub fn unsubscribe_field(keys: &SigningKeys, list: &List, recipient: &Address) -
     NewField::plain("List-Unsubscribe", &format!("<mailto:{leave}>")).to_line()
 }
 
+/// The field that says whose copy a message is (RFC 9477 §3.2): what its signed return path says, where providers find it.
+pub const FEEDBACK_ID: &str = "CFBL-Feedback-ID";
+
+/// The fields by which a provider reports that the reader of this copy complains: whole fields without their CRLF. None where the list has not
+/// asked for it, and where the return path is nobody's own.
+pub fn feedback_fields(list: &List, return_path: &str) -> Vec<String> {
+    let bounces = list.address.with_word(Word::Bounces, "");
+    let begin = bounces.split('@').next().unwrap_or_default();
+    let detail = return_path.strip_prefix(begin).and_then(|rest| rest.strip_prefix('+')?.split('@').next());
+    let Some(detail) = detail.filter(|_| list.settings.feedback_address) else { return Vec::new() };
+    let address = format!("{}; report=arf", list.address.with_word(Word::Fbl, ""));
+    vec![NewField::plain("CFBL-Address", &address).to_line(), NewField::plain(FEEDBACK_ID, detail).to_line()]
+}
+
 /// The message as the list sends it. The same post gives the same bytes.
 pub fn distribute(post: &Post<'_>) -> Vec<u8> {
     let message = Message::parse(post.message);

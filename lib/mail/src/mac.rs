@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     ReturnPath,
+    Probe,
     Unsubscribe,
     Confirm,
     Decision,
@@ -19,6 +20,7 @@ impl Purpose {
     fn label(self) -> &'static [u8] {
         match self {
             Purpose::ReturnPath => b"listmill return path 1",
+            Purpose::Probe => b"listmill probe 1",
             Purpose::Unsubscribe => b"listmill unsubscribe 1",
             Purpose::Confirm => b"listmill confirm 1",
             Purpose::Decision => b"listmill decision 1",

@@ -2,7 +2,8 @@
 //!
 //! `dev-bounces+bob=example.net.TAG@lists.example.org`: the recipient, then a tag of 24 base32 digits that holds the day,
 //! a short form of the post's id and 80 bits of a keyed digest over list, recipient and both. So a bounce that somebody
-//! made up blames nobody, and one that is taken up again later can be told by its day.
+//! made up blames nobody, and one that is taken up again later can be told by its day. A probe has a return path of the same
+//! form whose digest is made for that purpose, so that neither ever passes for the other.
 //!
 //! In the recipient's local part every octet but letters, digits, `.`, `-`, `+` and `_` is written `=XX`; the tag is what
 //! stands behind the last `.`, the domain what stands behind the last `=` before it. The whole is ASCII, whatever the
@@ -30,6 +31,8 @@ pub struct VerpClaim {
     pub recipient: Address,
     /// The day on which it was sent, in days since 1970.
     pub day: u16,
+    /// What was sent is a probe, and no post.
+    pub is_probe: bool,
     post: [u8; 3],
 }
 
@@ -37,6 +40,13 @@ impl VerpClaim {
     /// The copy was one of this post's.
     pub fn is_of(&self, post: EntryId) -> bool {
         self.post == short(post)
+    }
+
+    /// A name for the post, the same for each of its copies that left on one day: `20261122-0a0b0c`.
+    pub fn post_name(&self) -> String {
+        let day = Timestamp::from_second(i64::from(self.day) * 86_400).unwrap_or_default();
+        let [a, b, c] = self.post;
+        format!("{}-{a:02x}{b:02x}{c:02x}", day.strftime("%Y%m%d"))
     }
 
     /// How many days have passed since the copy was sent; 0 for one from the future.
@@ -56,10 +66,31 @@ pub fn return_path(
     post: EntryId,
     at: Timestamp,
 ) -> String {
+    signed_path(keys, list, recipient, (Purpose::ReturnPath, post), at)
+}
+
+/// The envelope sender of the probe that is sent to `recipient` as the entry `probe`.
+pub fn probe_path(
+    keys: &SigningKeys,
+    list: &ListAddress,
+    recipient: &Address,
+    probe: EntryId,
+    at: Timestamp,
+) -> String {
+    signed_path(keys, list, recipient, (Purpose::Probe, probe), at)
+}
+
+fn signed_path(
+    keys: &SigningKeys,
+    list: &ListAddress,
+    recipient: &Address,
+    (purpose, what): (Purpose, EntryId),
+    at: Timestamp,
+) -> String {
     let [d0, d1] = day(at).to_be_bytes();
-    let [p0, p1, p2] = short(post);
+    let [p0, p1, p2] = short(what);
     let said = [d0, d1, p0, p1, p2];
-    let mac: [u8; MAC_OCTETS] = mac::sign(keys, Purpose::ReturnPath, &fields(list, &recipient.key(), &said));
+    let mac: [u8; MAC_OCTETS] = mac::sign(keys, purpose, &fields(list, &recipient.key(), &said));
     let mut tag = said.to_vec();
     tag.extend_from_slice(&mac);
     let tag = BASE32.encode(&tag).to_ascii_lowercase();
@@ -77,11 +108,13 @@ pub fn read(keys: &SigningKeys, list: &ListAddress, detail: &str) -> Option<Verp
     let tag = BASE32.decode(tag.to_ascii_uppercase().as_bytes()).ok()?;
     let (said, mac) = tag.split_at_checked(5)?;
     let mac: &[u8; MAC_OCTETS] = mac.try_into().ok()?;
-    if !mac::verify(keys, Purpose::ReturnPath, &fields(list, &recipient.key(), said), mac) {
+    let is_for = |purpose| mac::verify(keys, purpose, &fields(list, &recipient.key(), said), mac);
+    let is_probe = !is_for(Purpose::ReturnPath);
+    if is_probe && !is_for(Purpose::Probe) {
         return None;
     }
     let &[d0, d1, p0, p1, p2] = said else { return None };
-    Some(VerpClaim { recipient, day: u16::from_be_bytes([d0, d1]), post: [p0, p1, p2] })
+    Some(VerpClaim { recipient, day: u16::from_be_bytes([d0, d1]), is_probe, post: [p0, p1, p2] })
 }
 
 fn fields<'a>(list: &'a ListAddress, recipient: &'a str, said: &'a [u8]) -> [&'a [u8]; 3] {
@@ -141,6 +174,18 @@ mod tests {
         for lower in [detail(&path).to_lowercase(), detail(&path).to_uppercase()] {
             assert_eq!(read(&keys(&[1]), &list(), &lower).unwrap().recipient, bob, "letters may have changed case");
         }
+    }
+
+    #[test]
+    fn a_probe_is_no_post() {
+        let bob: Address = "bob@example.net".parse().unwrap();
+        let (list, keys) = (list(), keys(&[1]));
+        let [of_post, of_probe] = [return_path, probe_path].map(|path| path(&keys, &list, &bob, post(1), now()));
+        assert_ne!(of_post, of_probe);
+        let [of_post, of_probe] = [of_post, of_probe].map(|path| read(&keys, &list, detail(&path)).unwrap());
+        assert_eq!((of_post.is_probe, of_probe.is_probe), (false, true));
+        assert!(of_probe.is_of(post(1)) && of_probe.recipient == bob);
+        assert_eq!(of_post.post_name(), "20261122-010101");
     }
 
     #[test]

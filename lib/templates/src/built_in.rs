@@ -19,9 +19,9 @@ pub(crate) const FALLBACK: &str = "en";
 macro_rules! language {
     ($language:literal) => {
         language!(
-            $language, "ack", "confirm-address", "confirm-commands", "confirm-join", "confirm-leave",
-            "confirm-leave-all", "decided", "farewell", "held", "help", "info", "invitation", "join-refused", "lapsed",
-            "moderate", "moderate-request", "rejected", "results", "summary", "welcome"
+            $language, "ack", "bounce-report", "bounce-unread", "bounced-out", "confirm-address", "confirm-commands", "confirm-join", "confirm-leave",
+            "confirm-leave-all", "decided", "delivery-off", "farewell", "held", "help", "info", "invitation", "join-refused", "lapsed",
+            "moderate", "moderate-request", "probe", "rejected", "results", "summary", "welcome"
         )
     };
     ($language:literal, $($name:literal),*) => {

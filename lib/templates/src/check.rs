@@ -9,7 +9,7 @@ use crate::key::{PHRASES, Place, Scope, TextKey};
 use crate::names::{placeholders, unknown};
 use crate::source::{Source, one_line};
 use crate::templates::{Templates, Text};
-use crate::values::{Confirm, Letter, MARK, Moderate, Summary};
+use crate::values::{Bounced, Confirm, Letter, MARK, Moderate, Summary};
 
 /// RFC 5322 §2.1.1: a line is at most so many octets, less its end.
 const MAX_LINE: usize = 998;
@@ -71,7 +71,8 @@ fn content(key: &TextKey, text: &Text) -> Result<(), String> {
         ));
     }
     let confirm = Confirm::example().confirm;
-    if Confirm::NAMES.contains(&key.name.as_str()) && !text.body.contains(confirm) {
+    let confirms = [Confirm::NAMES, Bounced::NAMES].iter().any(|names| names.contains(&key.name.as_str()));
+    if confirms && !text.body.contains(confirm) {
         return Err("{{confirm}}, the address to which the answer goes, is missing".to_owned());
     }
     Ok(())
@@ -79,7 +80,7 @@ fn content(key: &TextKey, text: &Text) -> Result<(), String> {
 
 /// The text is there to be answered.
 pub(crate) fn is_answered(name: &str) -> bool {
-    [Confirm::NAMES, Moderate::NAMES, Summary::NAMES].iter().any(|names| names.contains(&name))
+    [Confirm::NAMES, Bounced::NAMES, Moderate::NAMES, Summary::NAMES].iter().any(|names| names.contains(&name))
 }
 
 /// Strings and numbers that can be empty are, what is true is not, and lists are empty if so asked.

@@ -12,6 +12,7 @@ const REQUEST: &str = "dev-request@lists.example.org";
 const OWNER: &str = "dev-owner@lists.example.org";
 const SUBJECT: &str = "A & B <c> {{owner}}";
 const SINCE: &str = "2026-11-22 08:30 UTC";
+const EVIDENCE: &str = "550 5.1.1 <bob@example.net>: no such user";
 const EXPIRES: &str = "2026-11-27 08:30 UTC";
 
 /// The example for a text; none when there is no such text.
@@ -37,6 +38,10 @@ pub(crate) fn example(name: &str) -> Option<Result<Context, TemplateError>> {
         of::<Summary<'_>>,
         of::<Decided<'_>>,
         of::<Ack<'_>>,
+        of::<Probe<'_>>,
+        of::<Bounced<'_>>,
+        of::<BounceReport<'_>>,
+        of::<BounceUnread<'_>>,
     ];
     all.iter().find_map(|of| of(name))
 }
@@ -270,5 +275,47 @@ impl Letter for Ack<'_> {
 
     fn example() -> Self {
         Ack { list: LIST, subject: SUBJECT }
+    }
+}
+
+impl Letter for Probe<'_> {
+    const NAMES: &'static [&'static str] = &["probe"];
+
+    fn example() -> Self {
+        Probe { list: LIST, address: "bob@example.net", since: SINCE, evidence: EVIDENCE, owner: OWNER }
+    }
+}
+
+impl Letter for Bounced<'_> {
+    const NAMES: &'static [&'static str] = &["delivery-off", "bounced-out"];
+
+    fn example() -> Self {
+        Bounced {
+            list: LIST,
+            address: "bob@example.net",
+            since: SINCE,
+            evidence: EVIDENCE,
+            confirm: "dev-confirm+4f7k2m9x@lists.example.org",
+            token: "4f7k2m9x",
+            request: REQUEST,
+            expires: EXPIRES,
+            owner: OWNER,
+        }
+    }
+}
+
+impl Letter for BounceReport<'_> {
+    const NAMES: &'static [&'static str] = &["bounce-report"];
+
+    fn example() -> Self {
+        BounceReport { list: LIST, lines: owned(&["bob@example.net: the test came back, too."]) }
+    }
+}
+
+impl Letter for BounceUnread<'_> {
+    const NAMES: &'static [&'static str] = &["bounce-unread"];
+
+    fn example() -> Self {
+        BounceUnread { list: LIST, bounces: "dev-bounces@lists.example.org" }
     }
 }

@@ -304,6 +304,62 @@ pub struct Ack<'a> {
     pub subject: &'a str,
 }
 
+/// The values of `probe`: a letter that tests whether an address works.
+#[derive(Debug, Clone, Serialize)]
+pub struct Probe<'a> {
+    /// The posting address.
+    pub list: &'a str,
+    /// The member's address.
+    pub address: &'a str,
+    /// When mail came back first.
+    pub since: &'a str,
+    /// What the other side said last.
+    pub evidence: &'a str,
+    /// The address of the list's owners.
+    pub owner: &'a str,
+}
+
+/// The values of `delivery-off` and `bounced-out`: mail to the member came back, so we stop; an answer takes it back.
+#[derive(Debug, Clone, Serialize)]
+pub struct Bounced<'a> {
+    /// The posting address.
+    pub list: &'a str,
+    /// The member's address.
+    pub address: &'a str,
+    /// Since when delivery is off.
+    pub since: &'a str,
+    /// What the other side said last.
+    pub evidence: &'a str,
+    /// The address to which a plain reply goes.
+    pub confirm: &'a str,
+    /// The token of the request.
+    pub token: &'a str,
+    /// The address that takes commands.
+    pub request: &'a str,
+    /// Until when it can be taken back.
+    pub expires: &'a str,
+    /// The address of the list's owners.
+    pub owner: &'a str,
+}
+
+/// The values of `bounce-report`: what an owner is told of failed deliveries.
+#[derive(Debug, Clone, Serialize)]
+pub struct BounceReport<'a> {
+    /// The posting address.
+    pub list: &'a str,
+    /// What was done and why, a sentence each, in the reader's language.
+    pub lines: Vec<String>,
+}
+
+/// The values of `bounce-unread`: a message at the bounce address that no program can read; it comes with the letter.
+#[derive(Debug, Clone, Serialize)]
+pub struct BounceUnread<'a> {
+    /// The posting address.
+    pub list: &'a str,
+    /// The address that it came to.
+    pub bounces: &'a str,
+}
+
 /// A text of several lines as a list of them, of one at least.
 fn lines<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
     let lines = text.lines().map(str::trim_end);

@@ -41,7 +41,7 @@ impl Route {
         match self {
             Route::List(resolved) => Some(match resolved.word {
                 None | Some(Word::Owner | Word::Moderators) => Queue::Auth,
-                Some(Word::Bounces) => Queue::Bounce,
+                Some(Word::Bounces | Word::Fbl) => Queue::Bounce,
                 Some(_) => Queue::Command,
             }),
             Route::SiteAdmins => Some(Queue::Auth),

@@ -108,7 +108,7 @@ impl Stage for Inbound {
 /// Why this message goes in circles. A bounce may carry the header fields of the post that failed, so only its hops count.
 fn circling(message: &Message<'_>, route: &Route) -> Option<String> {
     match route {
-        Route::List(resolved) if resolved.word != Some(Word::Bounces) => {
+        Route::List(resolved) if !matches!(resolved.word, Some(Word::Bounces | Word::Fbl)) => {
             looping(message, Some(&resolved.list.address), resolved.word)
         }
         _ => looping(message, None, None),

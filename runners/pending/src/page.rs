@@ -2,7 +2,7 @@
 
 use listmill_core::{Address, Context, Disposition, List, Member, SigningKeys, StoreView, Unavailable, Word};
 use listmill_letters::Letters;
-use listmill_mail::listheaders::{self, distribute, unsubscribe_field};
+use listmill_mail::listheaders::{self, distribute, feedback_fields, unsubscribe_field};
 use listmill_mail::verp::return_path;
 use listmill_queue_format::{Cursor, Entry, EntryId, Envelope, Facts, Priority, Queue, Recipient};
 use listmill_templates::{FooterValues, footer};
@@ -93,12 +93,10 @@ impl Page<'_> {
     }
 
     fn recipient(&self, address: &Address, keys: &SigningKeys, cx: Context) -> Recipient {
-        Recipient {
-            address: address.to_string(),
-            return_path: return_path(keys, &self.list.address, address, self.post(), cx.now),
-            headers: vec![unsubscribe_field(keys, self.list, address)],
-            ..Recipient::default()
-        }
+        let return_path = return_path(keys, &self.list.address, address, self.post(), cx.now);
+        let mut headers = vec![unsubscribe_field(keys, self.list, address)];
+        headers.extend(feedback_fields(self.list, &return_path));
+        Recipient { address: address.to_string(), return_path, headers, ..Recipient::default() }
     }
 
     fn message(&self) -> Vec<u8> {
