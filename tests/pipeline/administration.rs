@@ -259,7 +259,7 @@ fn usage_errors_exit_with_64_and_help_with_0() {
     site.fails(64, &["list", "creat"], b"");
     site.fails(64, &["queue", "show", "no-such-queue"], b"");
     site.fails(64, &["list", "set", DEV, "colour=red"], b"");
-    site.fails(64, &["run", "bounce"], b"");
+    site.fails(64, &["run", "archive"], b"");
     assert!(site.ok(&["--help"]).contains("listmill demo"));
     assert!(site.ok(&["completions", "bash"]).contains("listmill"));
     let man = site.dir().join("man");

@@ -27,7 +27,8 @@ fn every_third_451_and_every_tenth_550() {
     let sink = Sink::start(Script::answering(answer));
     let site = Site::new(&sink.url("smtp"), "");
     site.list(DEV, &[], (0..MEMBERS).map(|number| format!("u{number:03}@example.net")));
-    let running = site.run();
+    // Without bounce, so that what outbound hands over can be looked at.
+    let running = site.run_with(&["inbound", "auth", "moderation", "pending", "outbound", "command"]);
     let post = format!("From: u001@example.net\r\nTo: {DEV}\r\nSubject: x\r\nMessage-ID: <1@example.net>\r\n\r\nx\r\n");
     Lmtp::connect(running.lmtp.unwrap()).post("u001@example.net", DEV, post.as_bytes());
     let refused: Vec<usize> = (0..MEMBERS).filter(|number| number % 10 == 0).collect();

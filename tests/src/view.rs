@@ -35,6 +35,16 @@
 //! by = "alice@example.org"                             # who invites; absent: nobody
 //! mailed = "2026-11-22T08:00:00Z"                      # absent: an hour ago; `expires` absent: three days later
 //!
+//! [[list.bounces]]
+//! address = "bob@example.net"
+//! events = [{ at = "2026-11-21T09:00:00Z", cause = "gone", weight = 100, post = "post/20261121-010101" }]
+//! state = { is = "disabled", since = "2026-11-21T09:00:00Z", notices = 1 }   # absent: scoring
+//! due = "2026-11-22T08:00:00Z"                         # absent: 180 days after the last event
+//!
+//! [[list.tally]]
+//! name = "post/20261121-010101"
+//! count = 12                                           # `since` absent: an hour ago
+//!
 //! [[ban]]
 //! pattern = "@spam.example"
 //! scope = "dev@lists.example.org"                      # absent: the site

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use listmill_core::{Context, Disposition, MessageFile, StoreChange, Timestamp};
-use listmill_queue_format::{Entry, EntryId, Envelope, Facts, Hop, Queue, encode};
+use listmill_queue_format::{Entry, EntryId, Envelope, Facts, Hop, Queue, Recipient, encode};
 use listmill_tests::view::{MemoryView, Reading};
 use serde::Deserialize;
 
@@ -43,6 +43,9 @@ struct EnvelopeFile {
     facts: Facts,
     #[serde(default)]
     trace: Vec<Hop>,
+    /// The distribution list.
+    #[serde(default)]
+    distribution: Vec<Recipient>,
     /// The file with the message; the empty text: an empty message.
     message: Option<String>,
 }
@@ -126,6 +129,7 @@ impl Case {
         entry.list = file.list;
         entry.facts = file.facts;
         entry.trace = file.trace;
+        entry.recipients = file.distribution;
         Ok(entry)
     }
 

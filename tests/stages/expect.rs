@@ -103,6 +103,7 @@ fn matches(want: &Value, is: &Value) -> bool {
         (Value::Array(want), Value::Array(is)) => {
             want.len() == is.len() && want.iter().zip(is).all(|(want, is)| matches(want, is))
         }
+        (Value::Table(want), Value::Table(is)) => differences(want, is).is_empty(),
         _ => want == is,
     }
 }

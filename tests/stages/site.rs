@@ -1,6 +1,7 @@
 //! The stages as one case's site file makes them, called by name.
 
 use listmill_auth::{Auth, AuthConfig};
+use listmill_bounce::{Bounce, BounceConfig};
 use listmill_command::{Command, CommandConfig};
 use listmill_core::{Address, Allowance, Context, Disposition, Stage, StoreView};
 use listmill_inbound::{Inbound, InboundConfig};
@@ -48,6 +49,7 @@ impl Site {
             Queue::Auth => twice(|| Auth::new(self.auth()), entry, view, cx),
             Queue::Moderation => twice(|| Moderation::new(ModerationConfig::default()), entry, view, cx),
             Queue::Pending => twice(|| Pending::new(self.pending()), entry, view, cx),
+            Queue::Bounce => twice(|| Bounce::new(BounceConfig { letters: self.letters() }), entry, view, cx),
             Queue::Command => twice(|| Command::new(self.command()), entry, view, cx),
             queue => panic!("no stage of this suite reads {queue}"),
         }

@@ -3,8 +3,12 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use listmill_core::{Address, HeldId, HeldPost, ListAddress, RequestKind, StoreView, Timestamp};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use listmill_core::{Address, BounceState, HeldId, HeldPost, ListAddress, RequestKind, StoreView, Timestamp};
 use listmill_mail::token::{Act, confirm_token, decision_token, summary_token, unsubscribe_token};
+use listmill_mail::verp::{probe_path, return_path};
+use listmill_queue_format::EntryId;
 use listmill_tests::view::MemoryView;
 
 /// The bytes with every token put in. What depends on the store is taken from the first view that has it.
@@ -57,6 +61,15 @@ fn token(inner: &str, views: &[&MemoryView]) -> Result<Option<String>, String> {
     Ok(Some(if *word == small { token } else { token.to_uppercase() }))
 }
 
+/// The words of tokens, other than acts.
+const WORDS: [&str; 6] = ["leave", "confirm", "summary", "entry", "verp", "probe"];
+
+/// What stands behind the word in a return path.
+fn detail(path: &str) -> Result<String, String> {
+    let detail = path.split_once('+').and_then(|(_, rest)| rest.rsplit_once('@')).map(|(detail, _)| detail.to_owned());
+    detail.ok_or_else(|| format!("{path} is nobody's own"))
+}
+
 struct Maker<'a> {
     view: Option<&'a MemoryView>,
 }
@@ -73,6 +86,14 @@ impl<'a> Maker<'a> {
             ("summary", [list, person, first, last, issued]) => {
                 self.summary(&parsed(list)?, &parsed(person)?, (parsed(first)?, parsed(last)?), parsed(issued)?)?
             }
+            ("verp", [list, member, post, day]) => {
+                let (chance, day): (u8, Date) = (parsed(post)?, parsed(day)?);
+                let day = day.to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?.timestamp();
+                let post = EntryId::fresh(day, [chance; 10]);
+                let (list, member) = (parsed(list)?, parsed(member)?);
+                detail(&return_path(&MemoryView::keys(), &list, &member, post, day))?
+            }
+            ("probe", [list, member]) => self.probe(&parsed(list)?, &parsed(member)?)?,
             ("entry", [list, id]) => self.post(&parsed(list)?, parsed(id)?)?.entry.to_string(),
             (word, [list, id, person]) => {
                 let Some(act) = act(word) else { return Ok(None) };
@@ -80,7 +101,7 @@ impl<'a> Maker<'a> {
                 let sha256 = self.post(&list, id)?.sha256;
                 decision_token(&MemoryView::keys(), &list, id, &parsed(person)?, act, &sha256)
             }
-            (word, _) if act(word).is_some() || ["leave", "confirm", "summary", "entry"].contains(&word) => {
+            (word, _) if act(word).is_some() || WORDS.contains(&word) => {
                 return Err("it has too few words, or too many".to_owned());
             }
             _ => return Ok(None),
@@ -96,6 +117,17 @@ impl<'a> Maker<'a> {
         let request = self.view()?.request(list, kind, address).map_err(|error| error.to_string())?;
         let request = request.ok_or("there is no such request")?;
         Ok(confirm_token(&MemoryView::keys(), list, kind.name(), address, request.opened))
+    }
+
+    /// What the return path of the probe says that is on its way.
+    fn probe(&self, list: &ListAddress, member: &Address) -> Result<String, String> {
+        let record = self.view()?.bounces(list, member).map_err(|error| error.to_string())?;
+        match record.map(|record| record.state) {
+            Some(BounceState::Probed { since, probe, .. }) => {
+                detail(&probe_path(&MemoryView::keys(), list, member, probe, since))
+            }
+            _ => Err("no probe is on its way".to_owned()),
+        }
     }
 
     /// The post, held or decided.

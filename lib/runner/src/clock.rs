@@ -1,6 +1,6 @@
-//! The clock: tells the command stage of the time, because a stage has none.
+//! The clock: tells the command stage and the bounce stage of the time, because a stage has none.
 //!
-//! A stroke is an entry in the command queue, with no message and an id that derives from its moment: whichever process rings it, and
+//! A stroke is an entry in the queue of its stage, with no message and an id that derives from its moment: whichever process rings it, and
 //! however often, a stroke that changed something is carried out once.
 
 use std::sync::Arc;
@@ -24,22 +24,22 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The strokes that are due at `now`: the tick of this interval, and the day's once its time has come.
-    fn due(&self, now: Timestamp) -> Vec<Entry> {
+    /// The strokes that are due at `now` in this queue: the tick of this interval, and the day's once its time has come.
+    fn due(&self, queue: Queue, now: Timestamp) -> Vec<Entry> {
         let every = i64::try_from(self.every.as_secs()).unwrap_or(i64::MAX).max(1);
         let seconds = now.as_second();
         let tick = Timestamp::from_second(seconds - seconds.rem_euclid(every)).unwrap_or(now);
         let day = now.to_zoned(TimeZone::UTC).date().to_datetime(self.summary_at).to_zoned(TimeZone::UTC);
         let day = day.map(|zoned| zoned.timestamp()).ok().filter(|day| *day <= now);
-        std::iter::once(stroke("tick", tick, now)).chain(day.map(|day| stroke("day", day, now))).collect()
+        std::iter::once(stroke(queue, "tick", tick, now)).chain(day.map(|day| stroke(queue, "day", day, now))).collect()
     }
 }
 
 /// One stroke. Its id says which one it is; it is dated `now`.
-fn stroke(what: &str, moment: Timestamp, now: Timestamp) -> Entry {
-    let id = EntryId::fresh(moment, *b"the clock:").derive(what, 0);
+fn stroke(queue: Queue, what: &str, moment: Timestamp, now: Timestamp) -> Entry {
+    let id = EntryId::fresh(moment, *b"the clock:").derive(queue.name(), 0).derive(what, 0);
     let mut entry = Entry::arrived(id, now, Envelope::default(), Arc::from(&b""[..]));
-    entry.queue = Queue::Command;
+    entry.queue = queue;
     // Nobody waits for it; it must not stand in front of what people do.
     entry.priority = Priority::Low;
     entry.facts.subaddress =
@@ -47,16 +47,19 @@ fn stroke(what: &str, moment: Timestamp, now: Timestamp) -> Entry {
     entry
 }
 
-/// Rings until `stop` is thrown.
+/// The queues whose stages are told of the time.
+pub const TOLD_OF_THE_TIME: [Queue; 2] = [Queue::Command, Queue::Bounce];
+
+/// Rings in this queue until `stop` is thrown.
 ///
 /// # Errors
 /// The system gives no thread.
-pub fn keep_time(clock: Clock, shell: &Shell, stop: &Stop) -> std::io::Result<JoinHandle<()>> {
+pub fn keep_time(clock: Clock, queue: Queue, shell: &Shell, stop: &Stop) -> std::io::Result<JoinHandle<()>> {
     let (shell, stop) = (shell.clone(), stop.clone());
     std::thread::Builder::new().name("clock".to_owned()).spawn(move || {
         let mut rung: Vec<EntryId> = Vec::new();
         loop {
-            let due = clock.due(Timestamp::now());
+            let due = clock.due(queue, Timestamp::now());
             let new: Vec<_> = due.iter().filter(|entry| !rung.contains(&entry.id)).cloned().collect();
             match shell.queues.put(&new) {
                 Ok(()) => rung = due.iter().map(|entry| entry.id).collect(),
@@ -76,7 +79,7 @@ mod tests {
     #[test]
     fn a_stroke_is_one_however_often_it_rings() {
         let clock = Clock { every: Duration::from_secs(300), summary_at: "06:00".parse().unwrap() };
-        let at = |time: &str| clock.due(format!("2026-11-22T{time}Z").parse().unwrap());
+        let at = |time: &str| clock.due(Queue::Command, format!("2026-11-22T{time}Z").parse().unwrap());
         let what = |entries: &[Entry]| {
             entries.iter().map(|entry| entry.facts.subaddress.as_ref().unwrap().detail.clone()).collect::<Vec<_>>()
         };
@@ -86,5 +89,8 @@ mod tests {
         assert_ne!(at("06:00:01")[0].id, at("06:05:00")[0].id);
         assert_eq!(at("06:00:01")[1].id, at("23:59:59")[1].id);
         assert_ne!(at("06:00:01")[0].id, at("06:00:01")[1].id);
+        let bounce = clock.due(Queue::Bounce, "2026-11-22T06:00:01Z".parse().unwrap());
+        assert_eq!((bounce[0].queue, bounce.len()), (Queue::Bounce, 2));
+        assert_ne!(bounce[0].id, at("06:00:01")[0].id, "each queue has its own");
     }
 }

@@ -20,7 +20,7 @@ mod stop;
 mod work;
 mod worker;
 
-pub use clock::{Clock, keep_time};
+pub use clock::{Clock, TOLD_OF_THE_TIME, keep_time};
 pub use crew::{Crew, Farewell};
 pub use deliver::DeliveryWorker;
 pub use directory::{KnownDirectory, publish_directory, watch_directory};

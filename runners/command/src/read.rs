@@ -225,6 +225,7 @@ impl Session<'_> {
             (Ok(Ask::ChangeAddress { old: Some(old), new }), RequestKind::Address) => {
                 members::change_address_confirmed(self, &old, &new)
             }
+            (Ok(Ask::Set(choice)), RequestKind::Delivery) => members::set(self, &choice),
             (Ok(ask), RequestKind::Commands | RequestKind::Decisions) => carry_out(self, &ask),
             // A request that an older version wrote.
             _ => Ok(self.refused("token-unknown", &[])),

@@ -10,8 +10,8 @@ use listmill_intake::{Limits, Server as Intake};
 use listmill_queue_format::{Queue, Timestamp};
 use listmill_runner::config::Site;
 use listmill_runner::{
-    Crew, Health, KnownDirectory, Shell, Stop, keep_time, publish_directory, remember_panics, serve, sweep_outbox,
-    watch_directory,
+    Crew, Health, KnownDirectory, Shell, Stop, TOLD_OF_THE_TIME, keep_time, publish_directory, remember_panics, serve,
+    sweep_outbox, watch_directory,
 };
 use listmill_store::Opened;
 use listmill_store::control::{Attendant, Draining, Server as Control};
@@ -27,7 +27,9 @@ use crate::{backends, placement, wiring};
 
 /// Threads of a runner that decides; the one that delivers has as many as it has connections.
 const THREADS: usize = 2;
-/// Of the one that changes the store with nearly every entry: those who commit at the same time share their syncs.
+/// The runners that change the store with nearly every entry: those who commit at the same time share their syncs.
+const COMMITTING: [Queue; 2] = [Queue::Command, Queue::Bounce];
+/// Threads of one of them.
 const COMMITTING_THREADS: usize = 8;
 /// How long a client that is handing in a message may go on after the stop.
 const LAST_MESSAGE: Duration = Duration::from_secs(6);
@@ -120,7 +122,7 @@ impl Serving {
 
     fn start_runner(&mut self, queue: Queue, site: &Site, runtime: &Runtime) -> Outcome {
         let (runner, threads) = match wiring::runner(queue, site) {
-            Some(runner) if queue == Queue::Command => (runner, COMMITTING_THREADS),
+            Some(runner) if COMMITTING.contains(&queue) => (runner, COMMITTING_THREADS),
             Some(runner) => (runner, THREADS),
             None => {
                 let deliverer = deliverer(site)?;
@@ -132,8 +134,8 @@ impl Serving {
         };
         let stop = self.crew.stop_of(queue);
         self.crew.add(queue, serve(&runner, threads, &self.shell, &stop).map_err(no_thread)?);
-        if queue == Queue::Command {
-            self.crew.add(queue, vec![keep_time(site.clock, &self.shell, &stop).map_err(no_thread)?]);
+        if TOLD_OF_THE_TIME.contains(&queue) {
+            self.crew.add(queue, vec![keep_time(site.clock, queue, &self.shell, &stop).map_err(no_thread)?]);
         }
         Ok(())
     }

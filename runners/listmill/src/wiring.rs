@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use listmill_auth::{Auth, AuthConfig};
+use listmill_bounce::{Bounce, BounceConfig};
 use listmill_command::{Command, CommandConfig};
 use listmill_core::Stage;
 use listmill_delivery::Deliverer;
@@ -20,8 +21,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use crate::texts;
 
 /// The queues that a runner of this version serves. What is bound for another waits in it, durable.
-pub(crate) const SERVED: &[Queue] =
-    &[Queue::Inbound, Queue::Auth, Queue::Moderation, Queue::Pending, Queue::Outbound, Queue::Command];
+pub(crate) const SERVED: &[Queue] = &Queue::ALL;
 
 pub(crate) fn inbound(site: &Site) -> Inbound {
     Inbound::new(InboundConfig { domains: site.domains.clone(), max_message_size: site.max_message_size })
@@ -46,6 +46,10 @@ pub(crate) fn pending(site: &Site) -> Pending {
 
 pub(crate) fn command(site: &Site) -> Command {
     Command::new(CommandConfig { trusted_authserv_ids: site.trusted_authserv_ids.clone(), letters: letters(site) })
+}
+
+pub(crate) fn bounce(site: &Site) -> Bounce {
+    Bounce::new(BounceConfig { letters: letters(site) })
 }
 
 /// What it takes to write letters on this site.
@@ -85,7 +89,8 @@ pub(crate) fn runner(queue: Queue, site: &Site) -> Option<Arc<dyn Runner>> {
         Queue::Moderation => Some(worker(moderation(site))),
         Queue::Pending => Some(worker(pending(site))),
         Queue::Command => Some(worker(command(site))),
-        Queue::Outbound | Queue::Bounce => None,
+        Queue::Bounce => Some(worker(bounce(site))),
+        Queue::Outbound => None,
     }
 }
 

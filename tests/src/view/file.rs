@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use listmill_core::{
-    Address, Ban, BanPatternError, BanScope, Decision, Delivery, HeldId, HeldPost, ListAddress, Member, MessageFile,
-    Moderation, Preferences, Request, RequestKind, Roles, Timestamp, Trust, Verdict,
+    Address, Ban, BanPatternError, BanScope, BounceEvent, BounceRecord, BounceState, BounceTally, Decision, Delivery,
+    HeldId, HeldPost, ListAddress, Member, MessageFile, Moderation, Preferences, Request, RequestKind, Roles,
+    Timestamp, Trust, Verdict,
 };
 use listmill_mail::token::{confirm_token, handle};
 use listmill_queue_format::{Author, Digest, Entry, EntryId, Envelope, Facts, Queue, RuleHit, encode};
@@ -48,6 +49,10 @@ struct ListTable {
     decided: Vec<DecidedTable>,
     #[serde(default)]
     request: Vec<RequestTable>,
+    #[serde(default)]
+    bounces: Vec<BouncesTable>,
+    #[serde(default)]
+    tally: Vec<TallyTable>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +119,29 @@ struct RequestTable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct BouncesTable {
+    address: Address,
+    #[serde(default)]
+    events: Vec<BounceEvent>,
+    #[serde(default)]
+    state: BounceState,
+    cleared: Option<Timestamp>,
+    complained: Option<Timestamp>,
+    due: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TallyTable {
+    name: String,
+    count: u32,
+    since: Option<Timestamp>,
+    #[serde(default)]
+    note: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct BanTable {
     pattern: String,
     #[serde(default)]
@@ -175,6 +203,13 @@ impl ListTable {
         for table in self.request {
             let request = table.request(&self.address, with);
             on.requests.insert((request.kind, request.address.clone()), request);
+        }
+        for table in self.bounces {
+            on.bounces.insert(table.address.clone(), table.record(&self.address, with));
+        }
+        for TallyTable { name, count, since, note } in self.tally {
+            let since = since.unwrap_or(with.now - SignedDuration::from_hours(1));
+            on.tallies.insert(name.clone(), BounceTally { name, count, since, note });
         }
         Ok(on)
     }
@@ -263,6 +298,22 @@ impl RequestTable {
             mailed,
             expires: self.expires.unwrap_or(mailed + SignedDuration::from_hours(3 * 24)),
             address: self.address,
+        }
+    }
+}
+
+impl BouncesTable {
+    fn record(self, list: &ListAddress, with: &Reading<'_>) -> BounceRecord {
+        let last = self.events.last().map_or(with.now, |event| event.at);
+        BounceRecord {
+            list: list.clone(),
+            by: made_up(last, &format!("{list} bounces {}", self.address.key())),
+            address: self.address,
+            events: self.events,
+            state: self.state,
+            cleared: self.cleared,
+            complained: self.complained,
+            due: self.due.unwrap_or(last + SignedDuration::from_hours(180 * 24)),
         }
     }
 }

@@ -116,7 +116,8 @@ impl Walk<'_> {
             Queue::Moderation => self.ask(&wiring::moderation(site), entry),
             Queue::Pending => self.ask(&wiring::pending(site), entry),
             Queue::Command => self.ask(&wiring::command(site), entry),
-            Queue::Outbound | Queue::Bounce => Ok(Vec::new()),
+            Queue::Bounce => self.ask(&wiring::bounce(site), entry),
+            Queue::Outbound => Ok(Vec::new()),
         }
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use listmill_core::{Address, Delivery, ListAddress, Member as Record, Preferences, Role, Roles, StoreChange};
+use listmill_core::{
+    Address, BounceEvent, BounceRecord, BounceState, Delivery, ListAddress, Member as Record, Preferences, Role, Roles,
+    StoreChange,
+};
 use listmill_queue_format::Timestamp;
 use serde_json::json;
 
@@ -112,7 +115,59 @@ fn show(office: &Office, list: &ListAddress, address: &Address, json: Json) -> O
     office.list(list)?;
     let member = office.store.member(list, address)?;
     let member = member.ok_or_else(|| Failure::data(format!("{address} is not on {list}")))?;
-    if json.on { output::json(&object(&member)) } else { output::line(summary(&member)) }
+    let bounces = office.store.bounces(list, address)?;
+    if json.on {
+        let mut object = object(&member);
+        object["bounces"] = bounces.map_or(json!(null), |record| history(&record));
+        return output::json(&object);
+    }
+    output::line(summary(&member))?;
+    bounces.iter().try_for_each(told_of)
+}
+
+/// What is known of the failed deliveries of a member.
+fn history(record: &BounceRecord) -> serde_json::Value {
+    let event = |event: &BounceEvent| {
+        json!({
+            "at": event.at, "cause": event.cause, "status": event.status, "weight": f64::from(event.weight) / 100.0,
+            "post": event.post, "relay": event.relay, "evidence": event.evidence,
+        })
+    };
+    json!({
+        "state": state(&record.state), "since": since(&record.state), "due": record.due, "cleared": record.cleared,
+        "complained": record.complained, "events": record.events.iter().map(event).collect::<Vec<_>>(),
+    })
+}
+
+fn state(state: &BounceState) -> &'static str {
+    match state {
+        BounceState::Scoring => "scoring",
+        BounceState::Probed { .. } => "probed",
+        BounceState::Disabled { .. } => "disabled",
+    }
+}
+
+fn since(state: &BounceState) -> Option<Timestamp> {
+    match state {
+        BounceState::Scoring => None,
+        BounceState::Probed { since, .. } | BounceState::Disabled { since, .. } => Some(*since),
+    }
+}
+
+/// The same for a person: a line for each failure.
+fn told_of(record: &BounceRecord) -> Outcome {
+    let since = since(&record.state).map(|at| format!(" since {at}")).unwrap_or_default();
+    output::line(format!("bounces: {}{since}", state(&record.state)))?;
+    if let Some(at) = record.complained {
+        output::line(format!("  {at}  complained about mail of the list"))?;
+    }
+    record.events.iter().try_for_each(|event| {
+        let uncounted = record.cleared.is_some_and(|cleared| event.at < cleared);
+        let weight = if event.weight == 0 || uncounted { "-".to_owned() } else { format!("{}%", event.weight) };
+        let words = [event.post.as_str(), event.status.as_str(), event.evidence.as_str()];
+        let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  ");
+        output::line(format!("  {}  {:<11} {weight:>4}  {}", event.at, event.cause.name(), output::printable(&words)))
+    })
 }
 
 fn object(member: &Record) -> serde_json::Value {

@@ -1,0 +1,67 @@
+//! Brakes: what fails for many at once is not the members' fault, but the post's or the relay's.
+//!
+//! A post and a relay have a tally each, which counts members. Whatever the cause: a filter may say that a mailbox does not exist. A domain
+//! that takes no mail at all counts as one, however many members it has; and it is no relay.
+
+use listmill_core::{BounceEvent, Cause, Unavailable};
+
+use crate::record::in_words;
+use crate::session::Session;
+use crate::tell::Line;
+
+/// Fewer members than this brake nothing.
+const AT_LEAST: u64 = 10;
+
+impl Session<'_> {
+    /// How many members are too many for a tally of this name.
+    fn limit(&self, name: &str) -> Result<Option<u32>, Unavailable> {
+        let settings = &self.list.settings;
+        let percent = if name.starts_with("post/") { settings.bounce_brake_post } else { settings.bounce_brake_relay };
+        if percent == 0 || name.is_empty() {
+            return Ok(None);
+        }
+        let members = self.view.member_count(&self.list.address)?;
+        let limit = (members.saturating_mul(u64::from(percent))).div_ceil(100).max(AT_LEAST);
+        Ok(Some(u32::try_from(limit).unwrap_or(u32::MAX)))
+    }
+
+    /// So many have failed with the same post, or at the same relay, that it counts against nobody.
+    pub(crate) fn is_braked(&self, event: &BounceEvent) -> Result<bool, Unavailable> {
+        for name in [&event.post, &event.relay] {
+            if let Some(limit) = self.limit(name)?
+                && self.tally(name)? >= limit
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Counts a failure for its post and its relay, and tells the owners once where it becomes too many.
+    pub(crate) fn count_failure(&mut self, event: &BounceEvent, domain: &str) -> Result<(), Unavailable> {
+        let dead = (event.cause == Cause::DomainDead).then_some(domain);
+        if matches!(event.cause, Cause::Message | Cause::Reputation) {
+            let name = format!("refused/{}/{}", event.at.strftime("%Y%m%d"), post_of(event));
+            self.count(&name, None, None, &in_words(event));
+        }
+        for (name, key) in [(&event.post, "bounce-brake-post"), (&event.relay, "bounce-brake-relay")] {
+            if name.is_empty() {
+                continue;
+            }
+            // Whether its domain counts once more only the store knows.
+            let count = self.tally(name)? + u32::from(dead.is_none());
+            self.count(name, dead, None, &in_words(event));
+            let told = format!("told/{name}");
+            if self.limit(name)?.is_some_and(|limit| count >= limit) && self.tally(&told)? == 0 {
+                self.count(&told, None, Some(1), "");
+                self.lines.push(Line::of(key, event).with("count", count.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The post of a failure, as people are told of it.
+pub(crate) fn post_of(event: &BounceEvent) -> &str {
+    event.post.strip_prefix("post/").unwrap_or(&event.post)
+}
