@@ -6,6 +6,7 @@
 )]
 
 mod queue;
+mod queue_amqp;
 mod queue_conformance;
 mod queue_disk;
 mod queue_processes;

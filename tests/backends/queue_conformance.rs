@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use listmill_queue::{DiskQueues, Kind, MemoryQueues, QueueBackend, QueueError, ShuntReason, State};
 use listmill_queue_format::{Entry, Priority, Queue, Recipient, Timestamp, decode};
+use listmill_tests::needs::skipped;
 use serde_json::json;
 
 use crate::queue::{NOW, SOON, claim, drain, entry, entry_of, in_future, is_empty, text};
@@ -53,7 +54,7 @@ pub(crate) fn exercise(backend: &str, make: impl Fn() -> Box<dyn QueueBackend>) 
         match catch_unwind(AssertUnwindSafe(|| case(queues.as_ref()))) {
             Ok(Ok(())) => {}
             Ok(Err(error)) if matches!(error.kind(), Kind::Unsupported) => {
-                println!("skipped: the {backend} backend cannot do this: {name}");
+                skipped(&format!("the {backend} backend cannot do this: {name}"));
             }
             Ok(Err(error)) => failed.push(format!("{name}: failed to {error}")),
             Err(_) => failed.push(format!("{name}: see above")),
@@ -164,6 +165,9 @@ fn wake_ends_waiting(queues: &dyn QueueBackend) -> Outcome {
 }
 
 fn repeated_put(queues: &dyn QueueBackend) -> Outcome {
+    if !queues.knows_repeats() {
+        return Err(QueueError::unsupported("recognise", "a repeat"));
+    }
     let once = entry("once");
     let put = || queues.put(&[once.clone(), once.clone()]);
     let numbers = || {

@@ -1,4 +1,4 @@
-//! Suites that cross crates, and what they share: the real program, hosts with cables between them, what else the machine must have, a client, real mail, what a verifier of signatures sees, a view in memory.
+//! Suites that cross crates, and what they share: the real program, hosts with cables between them, a broker, what else the machine must have, a client, real mail, what a verifier of signatures sees, a view in memory.
 
 pub mod corpus;
 pub mod dkim;
@@ -8,5 +8,6 @@ pub mod needs;
 pub mod network;
 pub mod post_office;
 pub mod program;
+pub mod rabbit;
 pub mod sink;
 pub mod view;

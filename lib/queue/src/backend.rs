@@ -7,6 +7,7 @@ use listmill_queue_format::{Entry, EntryId, Queue, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::QueueError;
+use crate::amqp::AmqpHold;
 use crate::disk::DiskHold;
 use crate::memory::MemoryHold;
 
@@ -20,12 +21,18 @@ pub trait QueueBackend: Send + Sync {
     /// Stores entries in the queues that they name. They are durable when this returns, all of them.
     ///
     /// One whose `not_before` lies in the future is deferred until then. One whose id is still in its queue (claimable,
-    /// claimed, deferred or shunted) is left as it is: a parent that runs twice puts the same ids twice.
+    /// claimed, deferred or shunted) is left as it is: a parent that runs twice puts the same ids twice. A backend that cannot tell
+    /// ([`knows_repeats`](Self::knows_repeats)) stores it again, and both are carried out.
     ///
     /// # Errors
     /// Nothing counts as stored then: answer "try again later" and put the same entries again. What cannot be undone
     /// (a reader was faster than the failure) carries the same id and so is harmless.
     fn put(&self, entries: &[Entry]) -> Result<(), QueueError>;
+
+    /// Whether a repeated put is recognised. Where it is not, a repeat is as harmless as an entry that comes a second time after a crash.
+    fn knows_repeats(&self) -> bool {
+        true
+    }
 
     /// Takes the next entry of `queue`; blocks up to `wait` until there is one.
     ///
@@ -70,7 +77,7 @@ pub trait QueueBackend: Send + Sync {
     /// At most `limit` entries of a queue in one state, in the order of their turn; reads no messages.
     ///
     /// # Errors
-    /// The backend cannot be read now.
+    /// The backend cannot be read now, or has nothing to look into there ([`Kind::Unsupported`](crate::Kind::Unsupported)).
     fn list(&self, queue: Queue, state: State, limit: usize) -> Result<Vec<Listed>, QueueError>;
 
     /// The entry with this id, wherever it is; the first in the order of [`Queue::ALL`].
@@ -132,6 +139,7 @@ pub struct Claim {
 
 /// What each backend keeps in a claim.
 pub(crate) enum Hold {
+    Amqp(AmqpHold),
     Disk(DiskHold),
     Memory(MemoryHold),
 }
@@ -208,7 +216,8 @@ impl fmt::Display for State {
 pub struct QueueStatus {
     /// The queue.
     pub queue: Queue,
-    /// Entries that can be claimed or are claimed: the work there is now.
+    /// Entries that can be claimed or are claimed: the work there is now. A broker does not tell what it has handed to other processes,
+    /// which is then missing here and in `claimed`.
     pub depth: u64,
     /// Those of them that are claimed.
     pub claimed: u64,
@@ -218,7 +227,7 @@ pub struct QueueStatus {
     pub shunted: u64,
     /// Files set aside because they are no entries.
     pub corrupt: u64,
-    /// For how many seconds the oldest entry counted in `depth` has been there; `None` when `depth` is 0.
+    /// For how many seconds the oldest entry counted in `depth` has been there; `None` when `depth` is 0, or when the backend cannot tell.
     pub oldest_s: Option<u64>,
     /// Nobody may claim from it.
     pub paused: bool,

@@ -36,6 +36,23 @@ pub enum Kind {
     /// Anything else that the operating system says.
     #[error("{0}")]
     Io(#[source] io::Error),
+    /// The broker cannot be reached, or refuses what was asked.
+    #[error("the broker cannot do it now ({0}): it will be tried again")]
+    Away(String),
+    /// The broker takes nothing now, because it is short of memory or disk.
+    #[error("the broker takes nothing now ({0}): make room on its host, it will be tried again")]
+    Blocked(String),
+    /// The broker took a message and had no queue for it. Nothing is lost, because nothing counts as stored.
+    #[error(
+        "the broker has no queue for it ({0}): import dist/rabbitmq/definitions.json, or let listmill declare it; it will be tried again"
+    )]
+    Unroutable(String),
+    /// The connection over which the entry was claimed is gone, and so is the claim.
+    #[error("the connection on which it was claimed is lost: somebody will claim it again")]
+    Lost,
+    /// What the site file says does not do.
+    #[error("{0}")]
+    Setup(String),
     /// The entry cannot be written by this version.
     #[error("{0}")]
     Encode(#[from] EncodeError),
@@ -64,6 +81,11 @@ impl QueueError {
         QueueError::new(doing, at, kind)
     }
 
+    /// This cannot be done with this backend, whatever one tries.
+    pub fn unsupported(doing: &'static str, at: impl fmt::Display) -> Self {
+        QueueError::new(doing, at, Kind::Unsupported)
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> &Kind {
         &self.kind
@@ -71,7 +93,7 @@ impl QueueError {
 
     /// The same call may work later, unchanged.
     pub fn is_temporary(&self) -> bool {
-        !matches!(self.kind, Kind::Encode(_) | Kind::Misuse(_) | Kind::Unsupported)
+        !matches!(self.kind, Kind::Encode(_) | Kind::Misuse(_) | Kind::Setup(_) | Kind::Unsupported)
     }
 }
 

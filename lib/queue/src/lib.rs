@@ -5,6 +5,7 @@
 //! Architecture invariant: a backend carries entries and never looks at what they mean.
 #![expect(clippy::disallowed_methods, reason = "an effects crate: files, the clock and waiting are its work")]
 
+mod amqp;
 mod backend;
 mod board;
 mod clock;
@@ -14,6 +15,7 @@ mod lineup;
 mod lock;
 mod memory;
 
+pub use amqp::{AmqpConfig, AmqpQueues};
 pub use backend::{Claim, Claimed, Found, Listed, QueueBackend, QueueStatus, ShuntReason, State};
 pub use board::Board;
 pub use disk::{DiskBoard, DiskQueues};

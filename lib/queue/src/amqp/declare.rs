@@ -1,0 +1,71 @@
+//! The topology and the broker: what is missing is declared.
+
+use futures_util::future::try_join_all;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, Error, ExchangeKind};
+
+use super::topology::Topology;
+
+/// Looks whether everything is there, and declares it when something is not. A user who may not declare may still
+/// use what an operator has imported, so a refusal is reported and no error: what is missing shows when it is used.
+pub(super) async fn ensure(connection: &Connection) -> Result<(), Error> {
+    let topology = Topology::whole();
+    if look(&connection.create_channel().await?, &topology).await.is_ok() {
+        return Ok(());
+    }
+    match declare(&connection.create_channel().await?, &topology).await {
+        Err(error) if error.is_amqp_soft_error() => {
+            tracing::warn!(
+                "the broker lacks a part of what listmill needs, and does not let this user declare it: {error}"
+            );
+            Ok(())
+        }
+        declared => declared,
+    }
+}
+
+/// Whether all of it is there. The first thing that is not ends the channel.
+pub(super) async fn look(channel: &Channel, topology: &Topology) -> Result<(), Error> {
+    let there = ExchangeDeclareOptions { passive: true, durable: true, ..Default::default() };
+    try_join_all(topology.exchanges.iter().map(|exchange| {
+        channel.exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, there, FieldTable::default())
+    }))
+    .await?;
+    try_join_all(topology.queues.iter().map(|queue| count(channel, &queue.name))).await?;
+    let _ = channel.close(200, "OK".into()).await; // nothing was to be done over it any more
+    Ok(())
+}
+
+/// How many messages can be delivered from a queue; an error that ends the channel when there is no such queue.
+pub(super) async fn count(channel: &Channel, queue: &str) -> Result<u64, Error> {
+    let there = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    Ok(channel.queue_declare(queue.into(), there, FieldTable::default()).await?.message_count().into())
+}
+
+/// Declares all of it. What is there already in another shape is an error.
+pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<(), Error> {
+    let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
+    try_join_all(topology.exchanges.iter().map(|exchange| {
+        channel.exchange_declare(exchange.as_str().into(), ExchangeKind::Topic, durable, FieldTable::default())
+    }))
+    .await?;
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    try_join_all(
+        topology.queues.iter().map(|queue| channel.queue_declare(queue.name.as_str().into(), durable, queue.table())),
+    )
+    .await?;
+    try_join_all(topology.bindings.iter().map(|binding| {
+        let (queue, exchange, key) = (binding.queue.as_str(), binding.exchange.as_str(), binding.key.as_str());
+        channel.queue_bind(
+            queue.into(),
+            exchange.into(),
+            key.into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        )
+    }))
+    .await?;
+    let _ = channel.close(200, "OK".into()).await; // nothing was to be done over it any more
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! What the broker has handed to this process from one queue, and whose turn it is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Instant;
+
+use lapin::Acker;
+use listmill_queue_format::{Entry, EntryId, Queue};
+
+use super::fault::Fault;
+use crate::lineup::{Lineup, Place, Turn};
+use crate::lock::{lock, wait};
+
+/// The entries of one queue that this process holds unacknowledged: those that wait for a claim here, and those in hand.
+pub(super) struct Line {
+    pub(super) queue: Queue,
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+struct Inner {
+    held: HashMap<Place, Held>,
+    lineup: Lineup,
+    in_hand: HashMap<Place, u64>,
+    claims: u64,
+    /// Of which all of them are.
+    session: u64,
+    /// What the broker had for us when we began has arrived, so that the most urgent can be told.
+    settled: bool,
+    paused: bool,
+    /// Changes with each decision of this process about `paused`.
+    decisions: u64,
+    wakes: u64,
+    last_claim: Instant,
+}
+
+/// An entry that is unacknowledged.
+pub(super) struct Held {
+    pub(super) entry: Entry,
+    pub(super) acker: Acker,
+    pub(super) session: u64,
+}
+
+/// A claimed entry.
+pub(crate) struct AmqpHold {
+    pub(super) line: Arc<Line>,
+    pub(super) place: Place,
+    /// None when it is finished.
+    pub(super) held: Option<Held>,
+}
+
+/// What came of looking for an entry until a certain moment.
+pub(super) enum Got {
+    Entry(Box<Entry>, AmqpHold),
+    /// Woken, for shutdown.
+    Woken,
+    /// The time is over.
+    Nothing,
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Count {
+    pub(super) held: u64,
+    pub(super) in_hand: u64,
+    /// When the oldest was written, in microseconds since 1970.
+    pub(super) oldest: Option<u64>,
+}
+
+impl Line {
+    pub(super) fn new(queue: Queue) -> Self {
+        let inner = Inner {
+            held: HashMap::new(),
+            lineup: Lineup::new(usize::MAX),
+            in_hand: HashMap::new(),
+            claims: 0,
+            session: 0,
+            settled: false,
+            paused: false,
+            decisions: 0,
+            wakes: 0,
+            last_claim: Instant::now(),
+        };
+        Line { queue, inner: Mutex::new(inner), changed: Condvar::new() }
+    }
+
+    /// A mark of this moment: a wake after it ends a [`next`](Self::next) that was given it.
+    pub(super) fn wakes(&self) -> u64 {
+        self.lock().wakes
+    }
+
+    /// The entry whose turn it is; waits for one until `until`.
+    pub(super) fn next(self: &Arc<Self>, wakes: u64, until: Option<Instant>) -> Got {
+        let mut inner = self.lock();
+        inner.last_claim = Instant::now();
+        loop {
+            if let Some((place, held)) = inner.take() {
+                let entry = Box::new(held.entry.clone());
+                return Got::Entry(entry, AmqpHold { line: Arc::clone(self), place, held: Some(held) });
+            }
+            if inner.wakes != wakes {
+                return Got::Woken;
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Got::Nothing;
+            }
+            inner = wait(&self.changed, inner, until);
+        }
+    }
+
+    /// Ends every wait.
+    pub(super) fn wake(&self) {
+        self.lock().wakes += 1;
+        self.changed.notify_all();
+    }
+
+    /// A new session: what was held went back to the broker with the old one.
+    pub(super) fn begin(&self, session: u64) {
+        let mut inner = self.lock();
+        inner.session = session;
+        inner.settled = false;
+        inner.held.clear();
+        inner.in_hand.clear();
+        inner.lineup = Lineup::new(usize::MAX);
+    }
+
+    /// From now on entries are handed out.
+    pub(super) fn settled(&self, settled: bool) {
+        self.lock().settled = settled;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.lock().settled
+    }
+
+    pub(super) fn arrived(&self, mut place: Place, held: Held) {
+        let mut inner = self.lock();
+        // A repeat may have the very same place.
+        while inner.held.contains_key(&place) || inner.in_hand.contains_key(&place) {
+            place.micros += 1;
+        }
+        inner.hold(place, held);
+        self.changed.notify_one();
+    }
+
+    /// A claim ends without the entry having gone anywhere: here it waits for the next claim.
+    fn put_back(&self, place: Place, held: Held) {
+        let mut inner = self.lock();
+        if inner.session == held.session && inner.in_hand.remove(&place).is_some() {
+            inner.hold(place, held);
+            self.changed.notify_one();
+        }
+    }
+
+    /// A claim has ended, and the entry with it.
+    fn gone(&self, place: &Place) {
+        self.lock().in_hand.remove(place);
+    }
+
+    pub(super) fn count(&self) -> Count {
+        let inner = self.lock();
+        let oldest = inner.held.keys().chain(inner.in_hand.keys()).map(|place| place.micros).min();
+        Count { held: inner.held.len() as u64, in_hand: inner.in_hand.len() as u64, oldest }
+    }
+
+    /// Takes out what waits here: the entry with this id, or all.
+    pub(super) fn take_out(&self, id: Option<EntryId>) -> Vec<(Place, Held)> {
+        let mut inner = self.lock();
+        let wanted = |place: &&Place| id.is_none_or(|id| place.id == id);
+        let mut places: Vec<Place> = inner.held.keys().filter(wanted).copied().collect();
+        places.sort_unstable();
+        let out = |place: Place| inner.take_at(place).map(|held| (place, held));
+        places.into_iter().filter_map(out).collect()
+    }
+
+    /// Whether somebody in this process works on it.
+    pub(super) fn is_in_hand(&self, id: EntryId) -> bool {
+        self.lock().in_hand.keys().any(|place| place.id == id)
+    }
+
+    /// An entry that waits here.
+    pub(super) fn look(&self, id: EntryId) -> Option<Entry> {
+        let inner = self.lock();
+        inner.held.iter().find(|(place, _)| place.id == id).map(|(_, held)| held.entry.clone())
+    }
+
+    pub(super) fn last_claim(&self) -> Instant {
+        self.lock().last_claim
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.lock().paused
+    }
+
+    /// How often this process has decided about the pause: what is read at the broker while it decides is old.
+    pub(super) fn decisions(&self) -> u64 {
+        self.lock().decisions
+    }
+
+    /// This process has paused the queue, or resumed it.
+    pub(super) fn decide(&self, paused: bool) {
+        let mut inner = self.lock();
+        inner.decisions += 1;
+        inner.paused = paused;
+        self.changed.notify_all();
+    }
+
+    /// The broker said so; `decisions` is the number before it was asked.
+    pub(super) fn heard(&self, paused: bool, decisions: u64) {
+        let mut inner = self.lock();
+        if inner.decisions == decisions {
+            inner.paused = paused;
+            self.changed.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+}
+
+impl Inner {
+    fn hold(&mut self, place: Place, held: Held) {
+        self.lineup.insert(place);
+        self.held.insert(place, held);
+    }
+
+    fn take(&mut self) -> Option<(Place, Held)> {
+        if self.paused || !self.settled {
+            return None;
+        }
+        let Turn::Of(place) = self.lineup.next(self.claims) else { return None };
+        self.claims += 1;
+        let held = self.held.remove(&place).expect("who has a place in the lineup is held");
+        self.in_hand.insert(place, held.session);
+        Some((place, held))
+    }
+
+    fn take_at(&mut self, place: Place) -> Option<Held> {
+        self.lineup.remove(&place);
+        self.held.remove(&place)
+    }
+}
+
+impl AmqpHold {
+    /// What is held; an error when its connection is lost.
+    pub(super) fn held(&self) -> Result<&Held, Fault> {
+        self.held.as_ref().filter(|held| !held.acker.poisoned()).ok_or(Fault::Lost)
+    }
+
+    /// The entry has been acknowledged, or is lost to this process.
+    pub(super) fn finish(mut self) {
+        self.held = None;
+        self.line.gone(&self.place);
+    }
+}
+
+impl Drop for AmqpHold {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.line.put_back(self.place, held);
+        }
+    }
+}
