@@ -229,6 +229,10 @@ pub struct QueueStatus {
     pub corrupt: u64,
     /// For how many seconds the oldest entry counted in `depth` has been there; `None` when `depth` is 0, or when the backend cannot tell.
     pub oldest_s: Option<u64>,
+    /// Entries that wait on this host until the broker takes them; counted nowhere else. When the broker cannot be asked,
+    /// nothing else is counted.
+    #[serde(default)]
+    pub unsent: u64,
     /// Nobody may claim from it.
     pub paused: bool,
 }

@@ -171,6 +171,7 @@ impl Shelf {
             shunted: count(State::Shunted),
             corrupt: 0,
             oldest_s: oldest.map(|oldest| clock::now().saturating_sub(oldest) / 1_000_000),
+            unsent: 0,
             paused: self.paused,
         }
     }

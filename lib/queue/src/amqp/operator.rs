@@ -217,6 +217,7 @@ impl AmqpQueues {
             shunted: depths.shunted,
             corrupt: depths.corrupt,
             oldest_s: here.oldest.map(|oldest| clock::now().saturating_sub(oldest) / 1_000_000),
+            unsent: 0,
             paused: depths.paused,
         })
     }

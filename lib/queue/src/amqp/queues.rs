@@ -86,20 +86,22 @@ impl AmqpQueues {
         T: Send + 'static,
         F: Future<Output = Result<T, Fault>> + Send + 'static,
     {
-        self.within(self.config.patience, work)
+        self.for_long(Duration::ZERO, work)
     }
 
-    pub(super) fn within<T, F>(
+    /// The same for work that itself waits so long.
+    pub(super) fn for_long<T, F>(
         &self,
-        patience: Duration,
+        wait: Duration,
         work: impl FnOnce(Arc<Session>) -> F + Send + 'static,
     ) -> Result<T, Fault>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Fault>> + Send + 'static,
     {
-        let link = self.link.clone();
-        ask(&self.handle, patience + SLACK, || self.late(), async move { work(link.session(patience).await?).await })
+        let (link, patience) = (self.link.clone(), self.config.patience);
+        let all = wait.saturating_add(patience + SLACK);
+        ask(&self.handle, all, || self.late(), async move { work(link.session(patience).await?).await })
     }
 
     /// Why something took too long.

@@ -51,6 +51,7 @@ impl Spool {
             shunted,
             corrupt,
             oldest_s: oldest.map(|oldest| clock::now().saturating_sub(oldest) / 1_000_000),
+            unsent: 0,
             paused: self.is_paused()?,
         })
     }

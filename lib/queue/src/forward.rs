@@ -1,0 +1,322 @@
+//! Store and forward: when the broker cannot take an entry, this host's disk does, and passes it on when the broker is back.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use listmill_queue_format::{Entry, EntryId, Queue};
+use rustix::fs::statvfs;
+
+use crate::error::Kind;
+use crate::lock::lock;
+use crate::{
+    AmqpQueues, Claim, Claimed, DiskQueues, Found, Listed, QueueBackend, QueueError, QueueStatus, ShuntReason, State,
+};
+
+/// Entries that are passed on together, with one wait for the broker.
+const TOGETHER: usize = 64;
+/// How often it is looked whether there is something to pass on, or whether it can be.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often the spool is measured anew: other processes of this host write there too.
+const MEASURE: Duration = Duration::from_secs(10);
+
+/// How much a host may keep for a broker that does not take it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForwardConfig {
+    /// The spool for it, a directory of its own.
+    pub path: PathBuf,
+    /// At most so many bytes; beyond that intake says "try again later".
+    pub max_bytes: u64,
+    /// So many bytes stay free on that file system.
+    pub min_free: u64,
+}
+
+impl ForwardConfig {
+    /// A gibibyte below `path`, and a quarter of one left free.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        ForwardConfig { path: path.into(), max_bytes: 1 << 30, min_free: 256 << 20 }
+    }
+}
+
+/// The queues at a broker, with a spool of this host in front of them.
+///
+/// What is put goes to the broker. When that does not take it, it goes into the spool, durably, and the process that
+/// [forwards](Self::forward) passes it on later: first come, first served, and released here only when the broker has confirmed it. While
+/// something waits there, what comes goes behind it.
+pub struct ForwardQueues {
+    shared: Arc<Shared>,
+    forwarder: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    broker: Arc<AmqpQueues>,
+    spool: DiskQueues,
+    config: ForwardConfig,
+    used: AtomicU64,
+    measured: Mutex<Option<Instant>>,
+    /// Something waits, and this process passes it on: what comes goes behind it.
+    behind: AtomicBool,
+    stop: AtomicBool,
+}
+
+impl ForwardQueues {
+    /// Opens the spool in front of the broker.
+    ///
+    /// # Errors
+    /// The spool's directories cannot be made or opened.
+    pub fn open(broker: Arc<AmqpQueues>, config: ForwardConfig) -> Result<Self, QueueError> {
+        let shared = Shared {
+            spool: DiskQueues::open(&config.path)?,
+            broker,
+            config,
+            used: AtomicU64::new(0),
+            measured: Mutex::new(None),
+            behind: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        };
+        Ok(ForwardQueues { shared: Arc::new(shared), forwarder: Mutex::new(None) })
+    }
+
+    /// Passes on what waits, in the background, as long as this lives. For processes that stay; several may do it on one host.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn forward(&self) -> io::Result<()> {
+        let mut forwarder = lock(&self.forwarder);
+        if forwarder.is_none() {
+            self.shared.behind.store(true, Ordering::Release); // until it has looked
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("forward".to_owned());
+            *forwarder = Some(thread.spawn(move || shared.keep_forwarding())?);
+        }
+        Ok(())
+    }
+
+    /// How many entries of a queue wait here for the broker.
+    ///
+    /// # Errors
+    /// The spool cannot be read.
+    pub fn waiting(&self, queue: Queue) -> Result<u64, QueueError> {
+        let status = self.shared.spool.status(queue)?;
+        Ok(status.depth + status.deferred)
+    }
+
+    fn broker(&self) -> &AmqpQueues {
+        &self.shared.broker
+    }
+}
+
+impl Shared {
+    fn put(&self, entries: &[Entry]) -> Result<(), QueueError> {
+        if self.broker.is_ready() && !self.behind.load(Ordering::Acquire) {
+            match self.broker.put(entries) {
+                Err(error) if error.is_temporary() => {
+                    tracing::warn!("kept on this host, because the broker does not take it: failed to {error}");
+                }
+                done => return done,
+            }
+        }
+        match self.room_for(entries) {
+            Ok(()) => self.spool.put(entries),
+            // The forwarder may be slower than what comes.
+            Err(_) if self.broker.is_ready() => self.broker.put(entries),
+            Err(full) => Err(full),
+        }
+    }
+
+    /// An error when the spool is as large as it may be.
+    fn room_for(&self, entries: &[Entry]) -> Result<(), QueueError> {
+        self.measure();
+        let size: u64 = entries.iter().map(|entry| entry.message.len() as u64 + 4096).sum();
+        let (path, config) = (self.config.path.display(), &self.config);
+        let full = |why: String| {
+            Err(QueueError::new("write to", &path, Kind::Full(io::Error::new(io::ErrorKind::StorageFull, why))))
+        };
+        let free = statvfs(&config.path).map_err(|errno| QueueError::os("look at", &path, errno.into()))?;
+        let free = free.f_bavail.saturating_mul(free.f_frsize);
+        if free < config.min_free.saturating_add(size) {
+            return full(format!("{free} bytes are free on the file system, {} must stay so", config.min_free));
+        }
+        let used = self.used.load(Ordering::Relaxed);
+        if used + size > config.max_bytes {
+            return full(format!("{used} bytes wait for the broker, {} may", config.max_bytes));
+        }
+        self.used.fetch_add(size, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn measure(&self) {
+        let mut measured = lock(&self.measured);
+        if measured.is_none_or(|at| at.elapsed() > MEASURE) {
+            self.used.store(size_below(&self.config.path), Ordering::Relaxed);
+            *measured = Some(Instant::now());
+        }
+    }
+
+    fn keep_forwarding(&self) {
+        while !self.stop.load(Ordering::Acquire) {
+            let passed_on = if self.broker.is_ready() { self.pass_on() } else { self.look() };
+            match passed_on {
+                Ok(0) => {
+                    self.behind.store(false, Ordering::Release);
+                    // What came between the look and this line is found by the next look.
+                    std::thread::park_timeout(LOOK);
+                }
+                Ok(_) => self.behind.store(true, Ordering::Release),
+                Err(error) => {
+                    self.behind.store(true, Ordering::Release);
+                    tracing::warn!("what waits on this host for the broker goes on waiting: failed to {error}");
+                    std::thread::park_timeout(LOOK);
+                }
+            }
+        }
+    }
+
+    /// Passes on what is there; how many entries that was.
+    fn pass_on(&self) -> Result<u64, QueueError> {
+        let mut count = 0;
+        for queue in Queue::ALL {
+            loop {
+                let mut claims = Vec::with_capacity(TOGETHER);
+                let mut entries = Vec::with_capacity(TOGETHER);
+                while entries.len() < TOGETHER
+                    && let Some(Claimed { entry, claim }) = self.spool.claim(queue, Duration::ZERO)?
+                {
+                    entries.push(entry);
+                    claims.push(claim);
+                }
+                if entries.is_empty() || self.stop.load(Ordering::Acquire) {
+                    break;
+                }
+                if let Err(error) = self.broker.put(&entries) {
+                    // The last first, so that each finds its place before the others.
+                    claims.into_iter().rev().try_for_each(|claim| self.spool.give_back(claim))?;
+                    return Err(error);
+                }
+                count += entries.len() as u64;
+                claims.into_iter().try_for_each(|claim| self.spool.release(claim))?;
+            }
+        }
+        if count > 0 {
+            tracing::info!("{count} entries that had waited on this host are at the broker");
+        }
+        Ok(count)
+    }
+
+    /// How many wait, while nothing can be passed on.
+    fn look(&self) -> Result<u64, QueueError> {
+        std::thread::park_timeout(LOOK);
+        Queue::ALL.into_iter().map(|queue| self.spool.status(queue).map(|status| status.depth)).sum()
+    }
+}
+
+/// What the files below a directory take; those that vanish meanwhile count for nothing.
+fn size_below(dir: &Path) -> u64 {
+    let Ok(files) = fs::read_dir(dir) else { return 0 };
+    let size = |file: fs::DirEntry| match file.metadata() {
+        // The index has hard links to the same octets.
+        Ok(meta) if meta.is_dir() && file.file_name() == "ids" => 0,
+        Ok(meta) if meta.is_dir() => size_below(&file.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    files.flatten().map(size).sum()
+}
+
+impl QueueBackend for ForwardQueues {
+    fn put(&self, entries: &[Entry]) -> Result<(), QueueError> {
+        self.shared.put(entries)
+    }
+
+    fn knows_repeats(&self) -> bool {
+        false
+    }
+
+    fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError> {
+        self.broker().claim(queue, wait)
+    }
+
+    fn release(&self, claim: Claim) -> Result<(), QueueError> {
+        self.broker().release(claim)
+    }
+
+    fn give_back(&self, claim: Claim) -> Result<(), QueueError> {
+        self.broker().give_back(claim)
+    }
+
+    fn defer(&self, claim: Claim, entry: &Entry) -> Result<(), QueueError> {
+        self.broker().defer(claim, entry)
+    }
+
+    fn shunt(&self, claim: Claim, why: &ShuntReason) -> Result<(), QueueError> {
+        self.broker().shunt(claim, why)
+    }
+
+    fn status(&self, queue: Queue) -> Result<QueueStatus, QueueError> {
+        let here = self.shared.spool.status(queue)?;
+        let unsent = here.depth + here.deferred;
+        match self.broker().status(queue) {
+            Ok(there) => Ok(QueueStatus { unsent, corrupt: there.corrupt + here.corrupt, ..there }),
+            // What waits here is to be seen above all when the broker is away.
+            Err(error) if error.is_temporary() && unsent > 0 => {
+                tracing::warn!("only what waits on this host is counted: failed to {error}");
+                Ok(QueueStatus { depth: 0, claimed: 0, deferred: 0, oldest_s: None, unsent, ..here })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn list(&self, queue: Queue, state: State, limit: usize) -> Result<Vec<Listed>, QueueError> {
+        let here = self.shared.spool.list(queue, state, limit)?;
+        match self.broker().list(queue, state, limit) {
+            Ok(there) => Ok(here.into_iter().chain(there).take(limit).collect()),
+            Err(_) if !here.is_empty() => Ok(here),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn find(&self, id: EntryId) -> Result<Option<Found>, QueueError> {
+        self.shared.spool.find(id)?.map_or_else(|| self.broker().find(id), |found| Ok(Some(found)))
+    }
+
+    fn retry(&self, id: EntryId) -> Result<bool, QueueError> {
+        Ok(self.shared.spool.retry(id)? || self.broker().retry(id)?)
+    }
+
+    fn remove(&self, id: EntryId) -> Result<bool, QueueError> {
+        Ok(self.shared.spool.remove(id)? || self.broker().remove(id)?)
+    }
+
+    fn set_paused(&self, queue: Queue, paused: bool) -> Result<(), QueueError> {
+        self.broker().set_paused(queue, paused)
+    }
+
+    fn wake(&self) {
+        self.broker().wake();
+    }
+
+    fn leave(&self, queue: Queue) -> Result<(), QueueError> {
+        self.broker().leave(queue)
+    }
+}
+
+impl Drop for ForwardQueues {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        if let Some(forwarder) = lock(&self.forwarder).take() {
+            forwarder.thread().unpark();
+            let _ = forwarder.join(); // a panic of its own has been logged
+        }
+    }
+}
+
+impl fmt::Debug for ForwardQueues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ForwardQueues({} before {:?})", self.shared.config.path.display(), self.shared.broker)
+    }
+}
