@@ -15,7 +15,7 @@ exercise!(remote, super::make_remote);
 fn make_own(cascade: Cascade) -> Made {
     let dir = TempDir::new().unwrap();
     let store = SledStore::open(&dir.path().join("store"), cascade).unwrap();
-    Made { store: Arc::new(store), _keep: Box::new(dir) }
+    Made { store: Arc::new(store), compact: Box::new(|| ()), _keep: Box::new(dir) }
 }
 
 fn make_remote(cascade: Cascade) -> Made {
@@ -24,5 +24,5 @@ fn make_remote(cascade: Cascade) -> Made {
     let store = SledStore::open(&dir.path().join("store"), cascade).unwrap();
     let server = Server::bind(&socket, Arc::new(store), Arc::new(|| serde_json::json!({}))).unwrap();
     let store = RemoteStore::connect(&socket).unwrap();
-    Made { store: Arc::new(store), _keep: Box::new((server, dir)) }
+    Made { store: Arc::new(store), compact: Box::new(|| ()), _keep: Box::new((server, dir)) }
 }

@@ -2,11 +2,13 @@
 
 pub mod corpus;
 pub mod dkim;
+pub mod hosts;
 pub mod letters;
 pub mod lmtp;
 pub mod needs;
 pub mod network;
 pub mod post_office;
+pub mod postgres;
 pub mod program;
 pub mod rabbit;
 pub mod sink;

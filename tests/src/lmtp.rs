@@ -59,6 +59,14 @@ impl Lmtp {
         self.reply()
     }
 
+    /// What RCPT is answered.
+    pub fn rcpt(&mut self, recipient: &str) -> String {
+        self.say("MAIL FROM:<bob@example.net>");
+        let reply = self.say(&format!("RCPT TO:<{recipient}>"));
+        self.say("RSET");
+        reply
+    }
+
     /// Hands in one message, which must be taken.
     pub fn post(&mut self, sender: &str, recipient: &str, message: &[u8]) {
         let reply = self.send(sender, recipient, message);

@@ -46,14 +46,31 @@ pub fn workspace() -> &'static Path {
 /// A site in a temporary directory; it goes when this is dropped.
 pub struct Site {
     dir: TempDir,
+    /// The name that the program is told for this host; none: it is not told one.
+    host: Option<String>,
+    /// What the program is started through, as `ip netns exec mx1`.
+    through: Vec<String>,
 }
 
 impl Site {
     /// A site whose mail leaves through `relay` and that says `more` in its site file.
     pub fn new(relay: &str, more: &str) -> Site {
-        let site = Site { dir: TempDir::new().unwrap() };
+        let site = Site { dir: TempDir::new().unwrap(), host: None, through: Vec::new() };
         site.configure(relay, more);
         site
+    }
+
+    /// One host of a site, with a directory of its own and the site file that all hosts have; the program is started through the command
+    /// `through`, if that is not empty.
+    pub fn on_host(host: &str, site_file: &str, through: &[String]) -> Site {
+        let site = Site { dir: TempDir::new().unwrap(), host: Some(host.to_owned()), through: through.to_vec() };
+        site.write(site_file);
+        site
+    }
+
+    /// Writes this site file, for the next process that reads it.
+    pub fn write(&self, site_file: &str) {
+        std::fs::write(self.dir.path().join("listmill.toml"), site_file).unwrap();
     }
 
     /// Writes another site file, for the next process that reads it.
@@ -62,7 +79,7 @@ impl Site {
             "[site]\ndomains = [\"lists.example.org\"]\nadmins = [\"postmaster@example.org\"]\nhost = \"mill.example.org\"\n\
              [inbound]\nlisten = [\"lmtp://127.0.0.1:0\"]\n[outbound]\nrelay = \"{relay}\"\n{more}"
         );
-        std::fs::write(self.dir.path().join("listmill.toml"), text).unwrap();
+        self.write(&text);
     }
 
     /// Where it lies.
@@ -77,7 +94,18 @@ impl Site {
 
     /// The program with these arguments, on this site.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(listmill());
+        let mut command = match self.through.split_first() {
+            None => Command::new(listmill()),
+            Some((program, args)) => {
+                let mut command = Command::new(program);
+                command.args(args).arg(listmill());
+                command
+            }
+        };
+        command.env_remove("LISTMILL_HOST").env_remove("LISTMILL_CONFIG");
+        if let Some(host) = &self.host {
+            command.env("LISTMILL_HOST", host);
+        }
         command.arg("-c").arg(self.dir.path().join("listmill.toml")).args(args);
         command
     }
@@ -214,6 +242,12 @@ impl Running {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// The process has ended by itself, with 0; waits for that.
+    pub fn ended(mut self) {
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}; {:?}", self.log().last());
     }
 
     fn signal(&self, signal: rustix::process::Signal) {

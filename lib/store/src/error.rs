@@ -52,4 +52,30 @@ pub enum OpenError {
         /// The newest that this release knows.
         known: u32,
     },
+    /// The URL of the database is not one.
+    #[error("the URL of the store is not one: {reason}")]
+    Url {
+        /// What is wrong with it; it is not quoted, for a password may stand in it.
+        reason: String,
+    },
+    /// The certificates of those who may vouch for the database cannot be used.
+    #[error("the certificates in {} cannot be used: {reason}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system gives no thread.
+    #[error("no thread for the connections to the database can be had: {source}")]
+    Runtime {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The database does not answer, or cannot be used.
+    #[error("{reason}")]
+    Database {
+        /// Which, and what is wrong.
+        reason: String,
+    },
 }

@@ -10,10 +10,12 @@ mod blocks;
 pub mod control;
 mod error;
 mod open;
+pub mod postgres;
 mod sled_store;
 mod store;
 
 pub use error::OpenError;
 pub use open::{Opened, open};
+pub use postgres::{PostgresConfig, PostgresStore};
 pub use sled_store::SledStore;
 pub use store::{Store, StoreFigures};
