@@ -7,6 +7,7 @@
 
 mod crashes;
 mod damage;
+mod filter;
 mod mill;
 mod outbound;
 mod python;

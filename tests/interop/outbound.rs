@@ -42,7 +42,9 @@ impl Serving {
     fn end(self, by_force: bool) {
         match (self, by_force) {
             (Serving::Ours(running), true) => running.kill(),
-            (Serving::Ours(running), false) => drop(running.stop()),
+            (Serving::Ours(running), false) => {
+                let _ = running.stop();
+            }
             (Serving::Python(running), true) => running.kill(),
             (Serving::Python(running), false) => running.stop(),
         }

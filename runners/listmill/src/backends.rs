@@ -1,10 +1,12 @@
 //! The backends that the site file names, opened.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use listmill_queue::{Board, DiskBoard, DiskQueues, QueueBackend};
-use listmill_runner::config::{Site, StoreBackendKind};
+use listmill_queue::{Board, DiskBoard, DiskQueues, FrontedQueues, QueueBackend};
+use listmill_queue_format::Queue;
+use listmill_runner::config::{Front, Site, StoreBackendKind};
 use listmill_store::Opened;
 
 use crate::failure::{Failure, Outcome};
@@ -16,7 +18,21 @@ pub(crate) fn queues(site: &Site) -> Outcome<Arc<dyn QueueBackend>> {
     if site.queue.uses_broker() {
         return Err(Failure::config("queue.backend: this version has no amqp"));
     }
-    Ok(Arc::new(DiskQueues::open(&site.queue.spool)?))
+    let queues = Arc::new(DiskQueues::open(&site.queue.spool)?);
+    fronted(site, queues)
+}
+
+/// With what is in front of some of them.
+fn fronted(site: &Site, queues: Arc<dyn QueueBackend>) -> Outcome<Arc<dyn QueueBackend>> {
+    let mut fronts: BTreeMap<Queue, Arc<dyn QueueBackend>> = BTreeMap::new();
+    for (queue, front) in &site.queue.fronts {
+        let front = match front {
+            Front::Disk(path) => Arc::new(DiskQueues::open(path)?),
+            Front::Amqp(_) => return Err(Failure::config(format!("queue.{queue}.via: this version has no amqp"))),
+        };
+        fronts.insert(*queue, front);
+    }
+    Ok(if fronts.is_empty() { queues } else { Arc::new(FrontedQueues::new(queues, fronts)) })
 }
 
 /// The notice board, which is where the queues are that cross hosts.

@@ -15,6 +15,8 @@ use super::site::{ConfigError, Reader};
 pub struct QueueConfig {
     /// The backend of each queue.
     pub backends: BTreeMap<Queue, QueueBackendKind>,
+    /// Where entries are written that are bound for these queues, for a runner of somebody else's to carry them on.
+    pub fronts: BTreeMap<Queue, Front>,
     /// The spool: queues on the disk, and what this host keeps for itself while the broker is away.
     pub spool: PathBuf,
     /// The broker, when the site file names one.
@@ -32,6 +34,15 @@ pub enum QueueBackendKind {
     Disk(PathBuf),
     /// A queue of the broker.
     Amqp,
+}
+
+/// What is in front of a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Front {
+    /// The queue of this name below another spool.
+    Disk(PathBuf),
+    /// The queue of this name in another virtual host, or at another broker.
+    Amqp(Access),
 }
 
 /// Where lists, rosters and held posts are kept.
@@ -88,6 +99,7 @@ impl Reader<'_> {
         let limit = settings::size(&raw.spool_limit);
         let config = QueueConfig {
             backends: backends.collect::<Result<_, ConfigError>>()?,
+            fronts: self.fronts(raw)?,
             spool: self.path(&raw.path),
             broker,
             prefetch: self.value("queue.prefetch", at_least_one(raw.prefetch))?,
@@ -116,6 +128,36 @@ impl Reader<'_> {
         }
     }
 
+    fn fronts(&self, raw: &QueueTable) -> Result<BTreeMap<Queue, Front>, ConfigError> {
+        let mut fronts = BTreeMap::new();
+        for queue in Queue::ALL {
+            let Some(via) = raw.one(queue).and_then(|one| one.via.as_deref()) else { continue };
+            let key = format!("queue.{queue}.via");
+            let front = if via.contains("://") {
+                let table = Service { table: &key, password_key: "queue.password_file", schemes: &["amqp", "amqps"] };
+                let access = self.access(&table, Some(via), raw.password_file.as_deref(), raw.ca_file.as_deref())?;
+                Front::Amqp(access.expect("there is a url"))
+            } else {
+                Front::Disk(self.path(via))
+            };
+            let own = self.queue_backend(raw, queue)?;
+            let is_itself = match (&front, &own) {
+                (Front::Disk(front), QueueBackendKind::Disk(own)) => front == own,
+                (Front::Amqp(front), QueueBackendKind::Amqp) => raw.url.as_deref() == Some(front.url.as_str()),
+                _ => false,
+            };
+            if is_itself {
+                self.value(&key, Err("is where the queue itself is: in front of it must be another place".to_owned()))?;
+            }
+            // Intake writes them in its dialogue, with the stage inside; there is nobody in front.
+            if queue == Queue::Inbound {
+                self.value(&key, Err("nobody writes to this queue".to_owned()))?;
+            }
+            fronts.insert(queue, front);
+        }
+        Ok(fronts)
+    }
+
     pub(super) fn store_backend(&self, raw: &StoreTable) -> Result<StoreBackendKind, ConfigError> {
         let table =
             Service { table: "store", password_key: "store.password_file", schemes: &["postgres", "postgresql"] };
@@ -136,7 +178,7 @@ impl Reader<'_> {
     /// What `url`, `password_file` and `ca_file` of one table say; none without a URL.
     fn access(
         &self,
-        service: &Service,
+        service: &Service<'_>,
         url: Option<&str>,
         password_file: Option<&str>,
         ca_file: Option<&str>,
@@ -168,8 +210,8 @@ impl Reader<'_> {
 }
 
 /// What is the broker's and what the database's.
-struct Service {
-    table: &'static str,
+struct Service<'a> {
+    table: &'a str,
     password_key: &'static str,
     schemes: &'static [&'static str],
 }

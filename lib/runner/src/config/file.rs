@@ -145,6 +145,9 @@ pub struct OneQueue {
     /// The spool; that of `[queue]` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Where everybody writes who writes to it, for a runner of somebody else's in front of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
 }
 
 /// `[store]`

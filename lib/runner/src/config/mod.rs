@@ -6,6 +6,6 @@ mod file;
 mod site;
 
 pub use access::Access;
-pub use backends::{QueueBackendKind, QueueConfig, StoreBackendKind};
+pub use backends::{Front, QueueBackendKind, QueueConfig, StoreBackendKind};
 pub use file::{DEFAULT_SITE_FILE, SiteFile};
 pub use site::{ConfigError, Site};
