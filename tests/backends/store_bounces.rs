@@ -82,7 +82,7 @@ pub(crate) fn a_record_is_replaced_by_who_has_seen_it(make: &Make) {
     assert_eq!(refused(store, note(&second, Some(first.by))), changed);
     assert_eq!(refused(store, forget(&first, first.by)), changed);
     assert_eq!(store.bounces(&dev(), &address(BOB)), Ok(Some(second.clone())));
-    apply(store, vec![update(&dev(), member("Bob@example.net"))]);
+    apply(store, vec![update(store, &dev(), member("Bob@example.net"))]);
     assert_eq!(store.bounces(&dev(), &address(BOB)), Ok(Some(second.clone())), "it is the same person");
     apply(store, vec![forget(&second, second.by)]);
     assert_eq!(store.bounces(&dev(), &address(BOB)), Ok(None));

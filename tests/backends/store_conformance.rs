@@ -48,6 +48,7 @@ macro_rules! exercise {
             );
             $crate::store_conformance::exercise!(@tests $make, $here; store_rosters;
                 members_join_change_and_leave,
+                a_record_that_has_changed_meanwhile_is_not_replaced,
                 names_that_differ_only_in_case_are_one_person,
                 a_member_keeps_every_field,
                 staff_and_counts_follow_the_roles,
@@ -198,8 +199,10 @@ pub(crate) fn add(list: &ListAddress, member: Member) -> StoreChange {
     StoreChange::AddMember { list: list.clone(), member }
 }
 
-pub(crate) fn update(list: &ListAddress, member: Member) -> StoreChange {
-    StoreChange::UpdateMember { list: list.clone(), member }
+/// The record of a person is replaced, by whoever has just read it.
+pub(crate) fn update(store: &dyn Store, list: &ListAddress, member: Member) -> StoreChange {
+    let was = store.member(list, &member.address).unwrap().unwrap_or_else(|| member.clone());
+    StoreChange::UpdateMember { list: list.clone(), was: Box::new(was), member }
 }
 
 pub(crate) fn remove(list: &ListAddress, who: &str) -> StoreChange {

@@ -42,7 +42,7 @@ pub(crate) fn what_is_not_there(make: &Make) {
         set(&dev(), "archive", Some("off")),
         add(&dev(), member("bob@example.net")),
         StoreChange::ImportMembers { list: dev(), members: vec![member("bob@example.net")] },
-        update(&dev(), member("bob@example.net")),
+        update(store, &dev(), member("bob@example.net")),
         remove(&dev(), "bob@example.net"),
         hold(&dev(), "s", b"x".to_vec()),
         unhold(&dev(), 1),
@@ -212,7 +212,7 @@ pub(crate) fn long_texts_are_kept_whole(make: &Make) {
     assert_eq!(store.list(&dev()).unwrap().unwrap().settings.footer, footer);
     assert_eq!(store.member(&dev(), &address("bob@example.net")).unwrap().unwrap().name, name);
     assert_eq!(store.audit(Some(1), 9).unwrap()[0].1.what.len(), 3000);
-    apply(store, vec![set(&dev(), "footer", Some("short")), update(&dev(), member("bob@example.net"))]);
+    apply(store, vec![set(&dev(), "footer", Some("short")), update(store, &dev(), member("bob@example.net"))]);
     assert_eq!(store.list(&dev()).unwrap().unwrap().settings.footer, "short");
 }
 

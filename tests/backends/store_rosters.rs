@@ -19,15 +19,34 @@ pub(crate) fn members_join_change_and_leave(make: &Make) {
     assert_eq!(refused(store, add(&dev(), bob.clone())), exists);
 
     let changed = Member { delivery: "off".parse().unwrap(), ..bob.clone() };
-    apply(store, vec![update(&dev(), changed.clone())]);
+    apply(store, vec![update(store, &dev(), changed.clone())]);
     assert_eq!(store.member(&dev(), &bob.address), Ok(Some(changed)));
     let nobody = Refusal::NoMember { list: dev(), address: address("al@example.net") };
-    assert_eq!(refused(store, update(&dev(), member("al@example.net"))), nobody);
+    assert_eq!(refused(store, update(store, &dev(), member("al@example.net"))), nobody);
     assert_eq!(refused(store, remove(&dev(), "al@example.net")), nobody);
 
     apply(store, vec![remove(&dev(), "bob@example.net")]);
     assert_eq!(store.member(&dev(), &bob.address), Ok(None));
     assert_eq!(store.member_count(&dev()), Ok(0));
+}
+
+pub(crate) fn a_record_that_has_changed_meanwhile_is_not_replaced(make: &Make) {
+    let made = plain(make);
+    let store = &*made.store;
+    let first = member("bob@example.net");
+    let renamed = Member { name: "Bob".to_owned(), ..first.clone() };
+    let off = Member { delivery: "off".parse().unwrap(), ..first.clone() };
+    let replace = |was: &Member, member: &Member| StoreChange::UpdateMember {
+        list: dev(),
+        was: Box::new(was.clone()),
+        member: member.clone(),
+    };
+    apply(store, vec![create(&dev()), add(&dev(), first.clone()), replace(&first, &renamed)]);
+    let changed = Refusal::MemberChanged { list: dev(), address: first.address.clone() };
+    assert_eq!(refused(store, replace(&first, &off)), changed, "who has read before the name was there");
+    assert_eq!(store.member(&dev(), &first.address), Ok(Some(renamed.clone())));
+    apply(store, vec![replace(&renamed, &off), replace(&off, &renamed)]);
+    assert_eq!(store.member(&dev(), &first.address), Ok(Some(renamed)));
 }
 
 pub(crate) fn names_that_differ_only_in_case_are_one_person(make: &Make) {
@@ -40,7 +59,7 @@ pub(crate) fn names_that_differ_only_in_case_are_one_person(make: &Make) {
     apply(store, vec![StoreChange::ImportMembers { list: dev(), members: vec![member("BOB@example.net")] }]);
     assert_eq!(addresses(&whole_roster(store, &dev(), 9)), ["Bob@example.net"]);
 
-    apply(store, vec![update(&dev(), member("bob@example.net"))]);
+    apply(store, vec![update(store, &dev(), member("bob@example.net"))]);
     assert_eq!(addresses(&whole_roster(store, &dev(), 9)), ["bob@example.net"], "the new record's spelling");
     apply(store, vec![remove(&dev(), "BOB@EXAMPLE.NET")]);
     assert_eq!(whole_roster(store, &dev(), 9), []);
@@ -96,10 +115,10 @@ pub(crate) fn staff_and_counts_follow_the_roles(make: &Make) {
     apply(
         store,
         vec![
-            update(&dev(), with_roles("alice@example.org", "member+owner")),
-            update(&dev(), with_roles("bob@example.net", "moderator")),
-            update(&dev(), member("carol@example.net")),
-            update(&dev(), Member { roles: Roles::NONE, ..member("dave@example.net") }),
+            update(store, &dev(), with_roles("alice@example.org", "member+owner")),
+            update(store, &dev(), with_roles("bob@example.net", "moderator")),
+            update(store, &dev(), member("carol@example.net")),
+            update(store, &dev(), Member { roles: Roles::NONE, ..member("dave@example.net") }),
         ],
     );
     assert_eq!(

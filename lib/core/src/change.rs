@@ -51,10 +51,13 @@ pub enum StoreChange {
         /// Who; the faster the better they are sorted by address.
         members: Vec<Member>,
     },
-    /// A person's record is replaced. They must be on the list.
+    /// A person's record is replaced. They must be on the list, and their record must be as it was read: what somebody else has changed
+    /// meanwhile is not undone.
     UpdateMember {
         /// Which list.
         list: ListAddress,
+        /// The record that was read, of which the new one was made.
+        was: Box<Member>,
         /// The new record.
         member: Member,
     },
@@ -290,6 +293,14 @@ pub enum Refusal {
         /// Who.
         address: Address,
     },
+    /// The person's record is another than the decision took it to be.
+    #[error("what {list} knows of {address} has changed")]
+    MemberChanged {
+        /// Which list.
+        list: ListAddress,
+        /// Who.
+        address: Address,
+    },
     /// The person is on the list.
     #[error("{address} is on {list} already")]
     MemberExists {
@@ -391,7 +402,7 @@ impl fmt::Display for StoreChange {
                 write!(f, "{list}: {} added as {}", member.address, member.roles)
             }
             StoreChange::ImportMembers { list, members } => write!(f, "{list}: {} people imported", members.len()),
-            StoreChange::UpdateMember { list, member } => write!(
+            StoreChange::UpdateMember { list, member, .. } => write!(
                 f,
                 "{list}: {} is now {}, delivery {}, moderation {}",
                 member.address, member.roles, member.delivery, member.moderation

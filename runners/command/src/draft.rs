@@ -2,6 +2,7 @@
 //!
 //! A message may have many lines, and each must see what those above it did; the store applies the changes in the same order.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use listmill_core::{
@@ -15,6 +16,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) view: &'a dyn StoreView,
     changes: Vec<StoreChange>,
     members: BTreeMap<(ListAddress, Address), Option<Member>>,
+    /// People as they were when they were first looked at.
+    read: RefCell<BTreeMap<(ListAddress, Address), Option<Member>>>,
     held: BTreeMap<(ListAddress, HeldId), Option<HeldPost>>,
     requests: BTreeMap<(ListAddress, RequestKind, Address), Option<Request>>,
     settings: BTreeMap<(ListAddress, String), Option<String>>,
@@ -30,6 +33,7 @@ impl<'a> Draft<'a> {
             view,
             changes: Vec::new(),
             members: BTreeMap::new(),
+            read: RefCell::default(),
             held: BTreeMap::new(),
             requests: BTreeMap::new(),
             settings: BTreeMap::new(),
@@ -47,8 +51,20 @@ impl<'a> Draft<'a> {
     pub(crate) fn member(&self, list: &ListAddress, address: &Address) -> Result<Option<Member>, Unavailable> {
         match self.members.get(&(list.clone(), address.clone())) {
             Some(member) => Ok(member.clone()),
-            None => self.view.member(list, address),
+            None => self.as_read(list, address),
         }
+    }
+
+    /// The record as this message has read it first: what is decided is decided about that one, and it must still be that one when the
+    /// changes are applied.
+    fn as_read(&self, list: &ListAddress, address: &Address) -> Result<Option<Member>, Unavailable> {
+        let key = (list.clone(), address.clone());
+        if let Some(member) = self.read.borrow().get(&key) {
+            return Ok(member.clone());
+        }
+        let member = self.view.member(list, address)?;
+        self.read.borrow_mut().insert(key, member.clone());
+        Ok(member)
     }
 
     /// Everybody of this list whose record a line above has changed; none: they are gone.
@@ -86,13 +102,12 @@ impl<'a> Draft<'a> {
 
     /// Adds a person, or replaces their record.
     pub(crate) fn put_member(&mut self, list: &ListAddress, member: Member) -> Result<(), Unavailable> {
-        let known = self.member(list, &member.address)?.is_some();
+        let known = self.member(list, &member.address)?;
         self.members.insert((list.clone(), member.address.clone()), Some(member.clone()));
         let list = list.clone();
-        self.changes.push(if known {
-            StoreChange::UpdateMember { list, member }
-        } else {
-            StoreChange::AddMember { list, member }
+        self.changes.push(match known {
+            Some(was) => StoreChange::UpdateMember { list, was: Box::new(was), member },
+            None => StoreChange::AddMember { list, member },
         });
         Ok(())
     }

@@ -80,7 +80,8 @@ impl<'a> Session<'a> {
         view: &'a dyn StoreView,
         cx: Context,
     ) -> Result<Self, Unavailable> {
-        let member = view.member(&list.address, &who.address)?;
+        let draft = Draft::new(view);
+        let member = draft.member(&list.address, &who.address)?;
         Ok(Session {
             config,
             entry,
@@ -89,7 +90,7 @@ impl<'a> Session<'a> {
             cx,
             who,
             member,
-            draft: Draft::new(view),
+            draft,
             has_token: false,
             deeds: Vec::new(),
             unproven: Vec::new(),

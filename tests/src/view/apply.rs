@@ -41,7 +41,7 @@ impl MemoryView {
                 members.iter().for_each(|member| drop(on.add(member)));
                 Ok(())
             }
-            StoreChange::UpdateMember { list, member } => self.need(list)?.update(member),
+            StoreChange::UpdateMember { list, was, member } => self.need(list)?.update(was, member),
             StoreChange::RemoveMember { list, address } => self.need(list)?.remove(address),
             StoreChange::Hold { post, file } => {
                 self.need(&post.list)?.hold(post, file);
@@ -187,7 +187,10 @@ impl OnList {
         Ok(())
     }
 
-    fn update(&mut self, member: &Member) -> Result<(), Refusal> {
+    fn update(&mut self, was: &Member, member: &Member) -> Result<(), Refusal> {
+        if self.roster.get(&member.address).is_some_and(|old| old != was) {
+            return Err(Refusal::MemberChanged { list: self.address(), address: member.address.clone() });
+        }
         // The record is replaced whole, the spelling of the address included.
         let bounces = self.bounces.remove(&member.address);
         self.remove(&member.address)?;

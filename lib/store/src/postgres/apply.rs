@@ -48,7 +48,7 @@ impl<'a> Application<'a> {
             StoreChange::Set { list, key, value } => self.set(list, key, value.as_deref()).await,
             StoreChange::AddMember { list, member } => self.add_member(list, member).await,
             StoreChange::ImportMembers { list, members } => self.import_members(list, members).await,
-            StoreChange::UpdateMember { list, member } => self.update_member(list, member).await,
+            StoreChange::UpdateMember { list, was, member } => self.update_member(list, was, member).await,
             StoreChange::RemoveMember { list, address } => self.remove_member(list, address).await,
             StoreChange::Hold { post, file } => self.hold(post, file).await,
             StoreChange::Unhold { list, id, verdict, by } => self.unhold(list, *id, *verdict, by).await,
@@ -145,11 +145,14 @@ impl<'a> Application<'a> {
         }
     }
 
-    async fn update_member(&mut self, list: &ListAddress, new: &Member) -> Result<(), Fault> {
+    async fn update_member(&mut self, list: &ListAddress, was: &Member, new: &Member) -> Result<(), Fault> {
         let id = self.need_list(list).await?;
         let columns = MemberRow::from(new);
         let old = row(self.sent, sql::LOCK_MEMBER, &[&id, &columns.key]).await?;
         let old = member(&old.ok_or_else(|| Refusal::NoMember { list: list.clone(), address: new.address.clone() })?)?;
+        if old != *was {
+            return Err(Refusal::MemberChanged { list: list.clone(), address: new.address.clone() }.into());
+        }
         change(self.sent, sql::UPDATE_MEMBER, &columns.params(&id)).await?;
         self.count(id, 0, old.roles, new.roles);
         Ok(())

@@ -42,7 +42,7 @@ impl<'a, 'd> Application<'a, 'd> {
             StoreChange::Set { list, key, value } => self.set(list, key, value.as_deref()),
             StoreChange::AddMember { list, member } => self.add_member(list, member),
             StoreChange::ImportMembers { list, members } => self.import_members(list, members),
-            StoreChange::UpdateMember { list, member } => self.update_member(list, member),
+            StoreChange::UpdateMember { list, was, member } => self.update_member(list, was, member),
             StoreChange::RemoveMember { list, address } => self.remove_member(list, address),
             StoreChange::Hold { post, .. } => self.hold(post),
             StoreChange::Unhold { list, id, verdict, by } => self.unhold(list, *id, *verdict, by),
@@ -144,10 +144,13 @@ impl<'a, 'd> Application<'a, 'd> {
         })
     }
 
-    fn update_member(&mut self, list: &ListAddress, member: &Member) -> Result<(), Fault> {
+    fn update_member(&mut self, list: &ListAddress, was: &Member, member: &Member) -> Result<(), Fault> {
         self.need_list(list)?;
         let (key, value) = member_form::encode(member);
         let old = self.need_member(list, &member.address, &key)?;
+        if old != *was {
+            return Err(Refusal::MemberChanged { list: list.clone(), address: member.address.clone() }.into());
+        }
         maps::roster(list).insert(self.draft, &key, &value)?;
         self.replace_roles(list, &key, old.roles, member.roles)
     }

@@ -19,8 +19,9 @@ pub(crate) fn leave(list: &List, token: &str, view: &dyn StoreView) -> Result<Op
 
 fn taken_off(list: &List, member: Member) -> StoreChange {
     let (list, address) = (list.address.clone(), member.address.clone());
+    let was = Box::new(member.clone());
     match without_membership(member) {
-        Some(member) => StoreChange::UpdateMember { list, member },
+        Some(member) => StoreChange::UpdateMember { list, was, member },
         None => StoreChange::RemoveMember { list, address },
     }
 }

@@ -69,8 +69,9 @@ pub(crate) fn additions(
         match office.store.member(list, &address)? {
             Some(member) if with_roles(member.roles) != member.roles => {
                 let name = if name.is_empty() { member.name.clone() } else { name.to_owned() };
+                let was = Box::new(member.clone());
                 let member = Record { roles: with_roles(member.roles), name, ..member };
-                changes.push(StoreChange::UpdateMember { list: list.clone(), member });
+                changes.push(StoreChange::UpdateMember { list: list.clone(), was, member });
             }
             _ => {
                 let member =
@@ -203,6 +204,7 @@ fn change(office: &Office, list: &ListAddress, address: &Address, set: Vec<Membe
     office.list(list)?;
     let member = office.store.member(list, address)?;
     let mut member = member.ok_or_else(|| Failure::data(format!("{address} is not on {list}")))?;
+    let was = Box::new(member.clone());
     if set.iter().any(|setting| matches!(setting, MemberSetting::Delivery(_))) {
         // When the delivery that was off before was to begin again says nothing about this one.
         member.resumes = None;
@@ -227,7 +229,7 @@ fn change(office: &Office, list: &ListAddress, address: &Address, set: Vec<Membe
     if resumes && member.delivery == Delivery::Each {
         return Err(Failure::usage("only a delivery that is off can resume: delivery=off resumes=2026-12-01"));
     }
-    told(office, "member set", vec![StoreChange::UpdateMember { list: list.clone(), member }])
+    told(office, "member set", vec![StoreChange::UpdateMember { list: list.clone(), was, member }])
 }
 
 fn import(office: &Office, list: &ListAddress, file: &str) -> Outcome {
@@ -272,8 +274,7 @@ fn store_all(office: &Office, list: &ListAddress, roster: &Roster) -> Outcome {
             found.is_ok_and(|at| batch.get(at).is_some_and(|other| other.roles.has(Role::Member)))
         };
         let promoted = staff.iter().filter(named);
-        let mut changes: Vec<_> =
-            promoted.map(|member| StoreChange::UpdateMember { list: list.clone(), member: member.clone() }).collect();
+        let mut changes: Vec<_> = promoted.map(|staff| promoted_to_member(list, staff)).collect();
         changes.push(StoreChange::ImportMembers { list: list.clone(), members: batch });
         office.commit("member import", changes)?;
         bar.inc(count);
@@ -282,14 +283,20 @@ fn store_all(office: &Office, list: &ListAddress, roster: &Roster) -> Outcome {
     Ok(())
 }
 
-/// Owners and moderators who are not members yet, as they will be if the file names them.
+/// Owners and moderators who are not members yet: they will be if the file names them.
 fn staff_to_be_members(office: &Office, list: &ListAddress) -> Outcome<Vec<Record>> {
     let mut staff = office.store.staff(list, Role::Owner)?;
     staff.extend(office.store.staff(list, Role::Moderator)?);
     staff.retain(|member| !member.roles.has(Role::Member));
     staff.sort_by(|a, b| a.address.cmp(&b.address));
     staff.dedup_by(|a, b| a.address == b.address);
-    Ok(staff.into_iter().map(|member| Record { roles: member.roles.with(Role::Member), ..member }).collect())
+    Ok(staff)
+}
+
+/// Somebody in charge becomes a member as well.
+fn promoted_to_member(list: &ListAddress, staff: &Record) -> StoreChange {
+    let member = Record { roles: staff.roles.with(Role::Member), ..staff.clone() };
+    StoreChange::UpdateMember { list: list.clone(), was: Box::new(staff.clone()), member }
 }
 
 fn export(office: &Office, list: &ListAddress) -> Outcome {
