@@ -19,6 +19,7 @@ mod store_durable;
 mod store_lapsing;
 mod store_lists;
 mod store_postgres;
+mod store_postgres_processes;
 mod store_posts_and_bans;
 mod store_requests;
 mod store_rosters;

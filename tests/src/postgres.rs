@@ -80,7 +80,7 @@ impl PostgresServer {
             .arg(self.dir.path().join("data"))
             .args(["-p", &self.port.to_string(), "-h", "127.0.0.1", "-k"])
             .arg(self.dir.path())
-            .args(["-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "deadlock_timeout=200ms"])
+            .args(["-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "deadlock_timeout=50ms"])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

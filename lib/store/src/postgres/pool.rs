@@ -185,7 +185,10 @@ impl Database {
 
     async fn enter(&self) -> Result<Presence, Fault> {
         let connector = self.target.connector().map_err(|error| Fault::Unavailable(error.to_string()))?;
-        let mut presence = Presence::connect(&self.target.config, connector, self.way).await?;
+        // The client's own limit is for the socket; a peer that takes the connection and says nothing has its limit here.
+        let presence = timeout(BUSY, Presence::connect(&self.target.config, connector, self.way)).await;
+        let mut presence =
+            presence.map_err(|_| Fault::Away("it takes the connection and says nothing".to_owned()))??;
         schema::bring_up_to_date(presence.client()).await?;
         Ok(presence)
     }
