@@ -14,6 +14,7 @@ mod store_batches;
 mod store_bounces;
 mod store_budget;
 mod store_conformance;
+mod store_copy;
 mod store_decisions;
 mod store_durable;
 mod store_lapsing;

@@ -13,6 +13,7 @@ mod open;
 pub mod postgres;
 mod sled_store;
 mod store;
+pub mod transfer;
 
 pub use error::OpenError;
 pub use open::{Opened, open};

@@ -77,7 +77,11 @@ impl<'a> Application<'a> {
         Ok(())
     }
 
-    async fn create_list(&mut self, list: &ListAddress, own: &BTreeMap<String, String>) -> Result<(), Fault> {
+    pub(super) async fn create_list(
+        &mut self,
+        list: &ListAddress,
+        own: &BTreeMap<String, String>,
+    ) -> Result<(), Fault> {
         for (key, value) in own {
             check_setting(list, key, value)?;
         }
@@ -124,7 +128,7 @@ impl<'a> Application<'a> {
         Ok(())
     }
 
-    async fn import_members(&mut self, list: &ListAddress, members: &[Member]) -> Result<(), Fault> {
+    pub(super) async fn import_members(&mut self, list: &ListAddress, members: &[Member]) -> Result<(), Fault> {
         let id = self.need_list(list).await?;
         let mut new: Vec<MemberRow> = members.iter().map(MemberRow::from).collect();
         // Of those who are there twice, the first counts.
@@ -168,7 +172,7 @@ impl<'a> Application<'a> {
         Ok(())
     }
 
-    async fn ban(&mut self, ban: &Ban) -> Result<(), Fault> {
+    pub(super) async fn ban(&mut self, ban: &Ban) -> Result<(), Fault> {
         if let BanScope::List(list) = &ban.scope {
             self.need_list(list).await?;
         }

@@ -23,7 +23,7 @@ impl Application<'_> {
         }
     }
 
-    async fn note_bounces(&mut self, record: &BounceRecord, instead: Option<EntryId>) -> Result<(), Fault> {
+    pub(super) async fn note_bounces(&mut self, record: &BounceRecord, instead: Option<EntryId>) -> Result<(), Fault> {
         let BounceRecord { list, address, .. } = record;
         let of = self.need_list(list).await?;
         let key = address.key();

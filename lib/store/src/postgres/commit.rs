@@ -82,7 +82,7 @@ async fn apply(sent: &Transaction<'_>, owner: i32, commit: &Commit, commits: &Co
         application.apply(change).await?;
     }
     application.finish().await?;
-    keep_outgoing(sent, owner, commit).await?;
+    keep_outgoing(sent, owner, commit.id, &commit.outgoing).await?;
     // What goes by itself is nobody's deed; where nothing changes there is nothing to record either.
     if commit.changes.iter().any(|change| !change.is_bookkeeping()) {
         change(sent, sql::AUDIT_ADD, &[&json(audit_record(commit))]).await?;
@@ -93,13 +93,19 @@ async fn apply(sent: &Transaction<'_>, owner: i32, commit: &Commit, commits: &Co
     Ok(true)
 }
 
-async fn keep_outgoing(sent: &Transaction<'_>, owner: i32, commit: &Commit) -> Result<(), Fault> {
-    if commit.outgoing.is_empty() {
+/// Keeps outgoing entries until `owner` has sent them.
+pub(super) async fn keep_outgoing(
+    sent: &Transaction<'_>,
+    owner: i32,
+    id: EntryId,
+    outgoing: &[MessageFile],
+) -> Result<(), Fault> {
+    if outgoing.is_empty() {
         return Ok(());
     }
-    change(sent, sql::OUTBOX_ADD, &[&Id(commit.id), &owner]).await?;
-    for (ordinal, file) in (0_i32..).zip(&commit.outgoing) {
-        change(sent, sql::OUTBOX_ADD_FILE, &[&Id(commit.id), &ordinal, &file.0]).await?;
+    change(sent, sql::OUTBOX_ADD, &[&Id(id), &owner]).await?;
+    for (ordinal, file) in (0_i32..).zip(outgoing) {
+        change(sent, sql::OUTBOX_ADD_FILE, &[&Id(id), &ordinal, &file.0]).await?;
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ mod session;
 mod sql;
 mod store;
 mod tidy;
+mod transfer;
 mod types;
 mod view;
 mod wait;

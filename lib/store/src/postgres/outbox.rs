@@ -6,6 +6,7 @@
 use deadpool_postgres::Object;
 use listmill_core::MessageFile;
 use listmill_queue_format::EntryId;
+use tokio_postgres::Row;
 
 use super::fault::Fault;
 use super::presence::LOCKS;
@@ -20,8 +21,13 @@ pub(super) async fn outbox(
     limit: usize,
 ) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Fault> {
     take_over(session, owner).await?;
+    batches(&rows(&*session, sql::OUTBOX, &[&owner, &page(limit)]).await?)
+}
+
+/// The batches of rows that have an id and a file each, those of one batch behind one another.
+pub(super) fn batches(rows: &[Row]) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Fault> {
     let mut found: Vec<(EntryId, Vec<MessageFile>)> = Vec::new();
-    for row in rows(&*session, sql::OUTBOX, &[&owner, &page(limit)]).await? {
+    for row in rows {
         let Id(id) = row.try_get(0)?;
         if found.last().is_none_or(|(last, _)| *last != id) {
             found.push((id, Vec::new()));

@@ -67,7 +67,8 @@ impl Application<'_> {
         Ok(())
     }
 
-    async fn put_held(&mut self, list: i64, post: &HeldPost) -> Result<(), Fault> {
+    /// A post is held, under the number that it has.
+    pub(super) async fn put_held(&mut self, list: i64, post: &HeldPost) -> Result<(), Fault> {
         let (entry, expires) = (Id(post.entry), Moment(post.expires));
         change(self.sent, sql::HOLD, &[&list, &signed(post.id), &entry, &expires, &json(post)]).await?;
         Ok(())

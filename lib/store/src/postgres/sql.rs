@@ -137,6 +137,30 @@ statements! {
 
     KEYS = "SELECT key FROM signing_keys ORDER BY position";
     MAKE_KEY = "INSERT INTO signing_keys (position, key) SELECT 0, $1 WHERE NOT EXISTS (SELECT FROM signing_keys) ON CONFLICT DO NOTHING";
+    EXPORT_LISTS = "SELECT l.address, l.created, array(SELECT key FROM list_settings s WHERE s.list = l.id ORDER BY key), \
+                           array(SELECT value FROM list_settings s WHERE s.list = l.id ORDER BY key), l.last_held \
+                    FROM lists l WHERE l.address > $1 ORDER BY l.address LIMIT $2";
+    EXPORT_HELD = "SELECT h.post, f.file FROM held h LEFT JOIN held_files f ON f.list = h.list AND f.number = h.number \
+                   WHERE h.list = (SELECT id FROM lists WHERE address = $1) AND h.number > $2 ORDER BY h.number LIMIT $3";
+    EXPORT_DECISIONS = "SELECT d.decision, f.file FROM decisions d LEFT JOIN held_files f ON f.list = d.list AND f.number = d.number \
+                        WHERE d.list = (SELECT id FROM lists WHERE address = $1) AND d.number > $2 ORDER BY d.number LIMIT $3";
+    EXPORT_REQUESTS = "SELECT request FROM requests WHERE list = (SELECT id FROM lists WHERE address = $1) AND (kind, key) > ($2, $3) \
+                       ORDER BY kind, key LIMIT $4";
+    EXPORT_BOUNCES = "SELECT record FROM bounces WHERE list = (SELECT id FROM lists WHERE address = $1) AND key > $2 ORDER BY key LIMIT $3";
+    EXPORT_ONCE = "SELECT name, what FROM counted_once WHERE list = (SELECT id FROM lists WHERE address = $1) AND (name, what) > ($2, $3) \
+                   ORDER BY name, what LIMIT $4";
+    EXPORT_SPENT = "SELECT day, trust, whose, name, letters FROM spent WHERE (day, trust, whose, name) > ($1, $2, $3, $4) \
+                    ORDER BY day, trust, whose, name LIMIT $5";
+    EXPORT_APPLIED = "SELECT id, at FROM applied WHERE id > $1 ORDER BY id LIMIT $2";
+    EXPORT_OUTBOX = "SELECT o.id, f.file FROM (SELECT id FROM outbox WHERE id > $1 ORDER BY id LIMIT $2) o \
+                     LEFT JOIN outbox_files f ON f.id = o.id ORDER BY o.id, f.ordinal";
+    FORGET_KEYS = "DELETE FROM signing_keys";
+    IMPORT_KEY = "INSERT INTO signing_keys (position, key) VALUES ($1, $2)";
+    IMPORT_LAST_HELD = "UPDATE lists SET last_held = $2 WHERE id = $1";
+    IMPORT_TALLY = "INSERT INTO tallies (list, name, count, since, began, note) VALUES ($1, $2, $3, $4, $5, $6)";
+    IMPORT_SPENT = "INSERT INTO spent (day, trust, whose, name, letters) VALUES ($1, $2, $3, $4, $5)";
+    IMPORT_AUDIT = "INSERT INTO audit (number, record) VALUES ($1, $2)";
+
     FIGURES = "SELECT (SELECT count(*) FROM lists), (SELECT coalesce(sum(people), 0)::bigint FROM list_counts), \
                       (SELECT count(*) FROM held), (SELECT count(*) FROM requests), (SELECT count(*) FROM outbox), \
                       (SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class \

@@ -24,7 +24,7 @@ use super::{keys, sql};
 
 impl PostgresStore {
     /// All rows of a statement, each made into what it stands for.
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         params: Params<'_>,

@@ -29,6 +29,11 @@ impl<'a, 'd> Application<'a, 'd> {
         Application { draft, at, held_records, dropped: Vec::new() }
     }
 
+    /// For changes that know nothing of a time and hold nothing.
+    pub(super) fn at_any_time(draft: &'a mut Changes<'d>) -> Self {
+        Application::new(draft, Timestamp::UNIX_EPOCH, [].iter())
+    }
+
     /// The records of the message files that nothing needs once the batch is applied.
     pub(super) fn dropped(self) -> Vec<Vec<u8>> {
         self.dropped
@@ -121,7 +126,7 @@ impl<'a, 'd> Application<'a, 'd> {
         })
     }
 
-    fn import_members(&mut self, list: &ListAddress, members: &[Member]) -> Result<(), Fault> {
+    pub(super) fn import_members(&mut self, list: &ListAddress, members: &[Member]) -> Result<(), Fault> {
         self.need_list(list)?;
         let mut new: Vec<(usize, Pair)> = members.iter().map(member_form::encode).enumerate().collect();
         // Of those who are there twice, the first counts.
@@ -165,7 +170,7 @@ impl<'a, 'd> Application<'a, 'd> {
         self.count(list, |counters| counters.people = counters.people.saturating_sub(1))
     }
 
-    fn ban(&mut self, ban: &Ban) -> Result<(), Fault> {
+    pub(super) fn ban(&mut self, ban: &Ban) -> Result<(), Fault> {
         if let BanScope::List(list) = &ban.scope {
             self.need_list(list)?;
         }

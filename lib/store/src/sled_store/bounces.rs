@@ -31,7 +31,7 @@ impl Application<'_, '_> {
         }
     }
 
-    fn note_bounces(&mut self, record: &BounceRecord, instead: Option<EntryId>) -> Result<(), Fault> {
+    pub(super) fn note_bounces(&mut self, record: &BounceRecord, instead: Option<EntryId>) -> Result<(), Fault> {
         let (list, address) = (&record.list, &record.address);
         self.need_list(list)?;
         let key = address.key().into_bytes();

@@ -77,8 +77,16 @@ impl Engine {
 
     /// See [`Store::outbox`](crate::Store::outbox).
     pub(super) fn outbox(&self, limit: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
+        self.outbox_behind(None, limit)
+    }
+
+    /// The batches behind this key of the outbox.
+    pub(super) fn outbox_behind(
+        &self,
+        mut after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
         let mut found = Vec::new();
-        let mut after: Option<Vec<u8>> = None;
         while found.len() < limit {
             let next = self.read(|disk| {
                 let Some((key, _)) = maps::outbox().page(&disk, after.as_deref(), 1)?.pop() else { return Ok(None) };

@@ -53,12 +53,23 @@ pub(super) fn untimed(key: &[u8]) -> Result<(ListAddress, Vec<u8>), Unavailable>
 
 /// What was spent on the day of `at`: for the address, and for its domain.
 pub(super) fn spent(address: &Address, trust: Trust, at: Timestamp) -> [Vec<u8>; 2] {
+    let day = at.as_second().div_euclid(DAY);
+    [spent_of(day, trust, false, &address.key()), spent_of(day, trust, true, address.domain())]
+}
+
+/// What was spent on this day for an address, or for a domain.
+pub(super) fn spent_of(day: i64, trust: Trust, domain: bool, name: &str) -> Vec<u8> {
     let trust = match trust {
         Trust::Stranger => b's',
         Trust::Known => b'k',
     };
-    let key = |whose: u8, name: &str| [day(at).as_slice(), &[trust, whose], name.as_bytes()].concat();
-    [key(b'a', &address.key()), key(b'd', address.domain())]
+    let whose = if domain { b'd' } else { b'a' };
+    [ordered(day).as_slice(), &[trust, whose], name.as_bytes()].concat()
+}
+
+/// The number that [`ordered`] has made octets of.
+pub(super) fn number(octets: [u8; 8]) -> i64 {
+    i64::from_be_bytes(octets) ^ i64::MIN
 }
 
 /// The day (UTC) of `at`, with which the key of what was spent begins.

@@ -15,7 +15,8 @@ use crate::blocks::{Draft, Pages, PagesMut};
 /// The newest schema that this release reads; a change that an older release would misread makes it greater. See [`super::upgrade`].
 const SCHEMA: u32 = 3;
 const SCHEMA_KEY: &[u8] = b"m\0schema";
-const SIGNING_KEY: &[u8] = b"m\0signing-keys";
+/// Where the signing keys lie.
+pub(super) const SIGNING_KEY: &[u8] = b"m\0signing-keys";
 
 /// The signing keys of a store; a new store is given its schema and keys, an older one is brought to this release's schema. `new`: it may
 /// be new.

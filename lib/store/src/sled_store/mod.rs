@@ -19,6 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod transfer;
 mod upgrade;
 mod view;
 

@@ -81,7 +81,8 @@ impl Application<'_, '_> {
         Ok(())
     }
 
-    fn put_held(&mut self, post: &HeldPost) -> Result<(), Fault> {
+    /// A post is held, under the number that it has.
+    pub(super) fn put_held(&mut self, post: &HeldPost) -> Result<(), Fault> {
         let list = &post.list;
         put_json(self.draft, &maps::held(list), &maps::number_key(post.id), post)?;
         maps::held_by_entry(list).insert(self.draft, &keys::by_entry(post), &[])?;

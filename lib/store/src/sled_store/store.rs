@@ -141,7 +141,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn unavailable(fault: Fault) -> Unavailable {
+pub(super) fn unavailable(fault: Fault) -> Unavailable {
     match fault {
         Fault::Unavailable(error) | Fault::Broken(error) => error,
         Fault::Refused(refusal) => Unavailable { reason: refusal.to_string() },
