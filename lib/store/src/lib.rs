@@ -1,8 +1,9 @@
 //! The store: lists, rosters, held posts, and who changed what.
 //!
 //! [`Store`] is what the shell and the administration commands work with; behind it stand [`SledStore`], which owns a
-//! directory on this machine, and [`RemoteStore`](control::RemoteStore), which asks the process that owns it. [`open`] picks
-//! whichever of the two can be had. Architecture invariant: no caller can tell the two apart, and sled is named nowhere else.
+//! directory on this machine, [`RemoteStore`](control::RemoteStore), which asks the process that owns it, and [`PostgresStore`], with which
+//! several processes work at once. [`open`] picks whichever of the first two can be had; [`transfer`] moves a whole store.
+//! Architecture invariant: no caller can tell them apart, and neither sled nor PostgreSQL is named elsewhere.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "an effects crate: it owns files and sockets")]
 
