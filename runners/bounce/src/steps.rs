@@ -110,8 +110,9 @@ fn disable(s: &mut Session<'_>, record: &mut BounceRecord, member: &Member) -> R
         record::clear(record, s.cx.now);
         return Ok(true);
     }
+    let was = Box::new(member.clone());
     let member = Member { delivery: Delivery::Off(By::Bounces), resumes: None, ..member.clone() };
-    s.change(StoreChange::UpdateMember { list: s.list.address.clone(), member: member.clone() });
+    s.change(StoreChange::UpdateMember { list: s.list.address.clone(), was, member: member.clone() });
     if let Some(last) = record::last_evidence(record) {
         s.lines.push(Line::of("bounce-disabled", last).with("address", member.address.to_string()));
     }
@@ -188,7 +189,7 @@ pub(crate) fn leave(s: &mut Session<'_>, member: &Member) {
     s.change(if roles == Roles::NONE {
         StoreChange::RemoveMember { list, address: member.address.clone() }
     } else {
-        StoreChange::UpdateMember { list, member: Member { roles, ..member.clone() } }
+        StoreChange::UpdateMember { list, was: Box::new(member.clone()), member: Member { roles, ..member.clone() } }
     });
 }
 
