@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// Look into the queues, and help entries on
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Move a whole store to another backend
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Say what would happen to a post, stage by stage, without doing it; the post is read from standard input
     Explain {
         /// The list, or any address of it
@@ -432,6 +435,46 @@ pub(crate) enum QueueCommand {
         /// Which
         runner: Queue,
     },
+}
+
+/// A store as a whole.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Copy everything from one store to another, which must be empty, and compare what has arrived
+    ///
+    /// Stop every `listmill run` of the site first: nobody else may work with either store. Nothing is changed in the one that is copied. Then name
+    /// the other in the site file.
+    Copy {
+        /// Where everything is: sled:DIRECTORY or postgres://USER@HOST/DATABASE
+        #[arg(long, value_name = "STORE", value_parser = store_place)]
+        from: StorePlace,
+        /// Where it shall be, in the same form; a directory that is not there is made
+        #[arg(long, value_name = "STORE", value_parser = store_place)]
+        to: StorePlace,
+        /// The database user's password, as the first line of a file
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Certificates (PEM) of those who may vouch for the database; the connection is then by TLS
+        #[arg(long, value_name = "FILE")]
+        ca_file: Option<PathBuf>,
+    },
+}
+
+/// Where a store is.
+#[derive(Debug, Clone)]
+pub(crate) enum StorePlace {
+    /// In a directory.
+    Sled(PathBuf),
+    /// In a database; its URL.
+    Postgres(String),
+}
+
+fn store_place(text: &str) -> Result<StorePlace, String> {
+    match text.split_once(':') {
+        Some(("sled", path)) if !path.is_empty() => Ok(StorePlace::Sled(PathBuf::from(path))),
+        Some(("postgres" | "postgresql", _)) => Ok(StorePlace::Postgres(text.to_owned())),
+        _ => Err("a store is sled:DIRECTORY or postgres://USER@HOST/DATABASE".to_owned()),
+    }
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -65,6 +65,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Held(command) => commands::held::run(&office()?, command),
         Command::Ban(command) => commands::ban::run(&office()?, command),
         Command::Queue(command) => commands::queue::run(&site()?, command),
+        Command::Store(command) => commands::store::run(command),
         Command::Explain { list, from, json } => commands::explain::run(&office()?, &list, from, json),
         Command::Template(command) => commands::template::run(&site()?, command),
         Command::Status { json } => commands::status::run(&site()?, json),

@@ -13,4 +13,5 @@ pub(crate) mod list;
 pub(crate) mod member;
 pub(crate) mod queue;
 pub(crate) mod status;
+pub(crate) mod store;
 pub(crate) mod template;
