@@ -73,6 +73,9 @@ pub(crate) enum Command {
     /// Keep addresses from writing to one list or to all of them
     #[command(subcommand)]
     Ban(Ban),
+    /// Say what a bounce tells, and whom it blames
+    #[command(subcommand)]
+    Bounce(Bounce),
     /// Look into the queues, and help entries on
     #[command(subcommand)]
     Queue(QueueCommand),
@@ -114,6 +117,19 @@ pub(crate) struct Json {
     /// JSON instead of a table
     #[arg(long = "json")]
     pub(crate) on: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bounce {
+    /// Say what each of these messages is, whom it names, and whose fault it is; needs no site file
+    Explain {
+        /// Files of one message each; their lines may end in any way
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// One line of JSON for each file, instead of text
+        #[arg(long = "json")]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

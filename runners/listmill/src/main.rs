@@ -64,6 +64,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Member(command) => commands::member::run(&office()?, command),
         Command::Held(command) => commands::held::run(&office()?, command),
         Command::Ban(command) => commands::ban::run(&office()?, command),
+        Command::Bounce(command) => commands::bounce::run(command),
         Command::Queue(command) => commands::queue::run(&site()?, command),
         Command::Store(command) => commands::store::run(command),
         Command::Explain { list, from, json } => commands::explain::run(&office()?, &list, from, json),

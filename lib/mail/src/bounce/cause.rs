@@ -10,6 +10,7 @@ use listmill_core::Cause;
 use regex::{RegexSet, RegexSetBuilder};
 
 use super::StatusCode;
+use super::forms::ASCII_BOUNDARY;
 
 const DATA: &str = include_str!("../../data/bounces/causes.txt");
 
@@ -50,8 +51,13 @@ pub fn classify(status: Option<StatusCode>, reply: u16, text: &str) -> Verdict {
     Verdict { cause, hard: hard && !temporary }
 }
 
-/// The first reply code in `text`.
-fn reply_in(text: &str) -> u16 {
+/// The text says plainly what is wrong.
+pub(crate) fn names_cause(text: &str) -> bool {
+    said(&plain(text)).is_some_and(|row| row.sure)
+}
+
+/// The first reply code in `text`; 0 where there is none.
+pub(crate) fn reply_in(text: &str) -> u16 {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '@');
     let codes = words.filter(|word| word.len() == 3).filter_map(|word| word.parse().ok());
     codes.into_iter().find(|code| (400..=599).contains(code)).unwrap_or(0)
@@ -106,7 +112,8 @@ struct Patterns {
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let read: Vec<_> = rows().collect();
-    let mut builder = RegexSetBuilder::new(read.iter().map(|(_, pattern)| *pattern));
+    let patterns = read.iter().map(|(_, pattern)| pattern.replace(r"\b", ASCII_BOUNDARY));
+    let mut builder = RegexSetBuilder::new(patterns);
     let set = builder.size_limit(64 << 20).dfa_size_limit(16 << 20).build();
     let set = set.expect("a test compiles each pattern of the data");
     Patterns { rows: read.into_iter().map(|(row, _)| row).collect(), set }

@@ -29,6 +29,17 @@ impl Part<'_> {
         self.kind.starts_with("text/") && self.kind != "text/rfc822-headers"
     }
 
+    /// It is a report for programs.
+    pub(crate) fn is_report(&self) -> bool {
+        matches!(self.kind.as_str(), "message/delivery-status" | "message/global-delivery-status")
+    }
+
+    /// It is a report of any kind for programs: of deliveries, receipts, complaints.
+    pub(crate) fn is_structured(&self) -> bool {
+        let receipt = ["message/disposition-notification", "message/global-disposition-notification"];
+        self.is_report() || self.kind == "message/feedback-report" || receipt.contains(&self.kind.as_str())
+    }
+
     /// It is the message that came back, or its header section.
     pub(crate) fn is_original(&self) -> bool {
         matches!(
@@ -50,9 +61,14 @@ impl Part<'_> {
             value.filter(|value| value.len() < 1024).unwrap_or_default()
         };
         let encoding = field("Content-Transfer-Encoding").trim_ascii().to_ascii_lowercase();
-        let kind = if self.is_text() { field("Content-Type") } else { b"text/plain" };
+        // Some programs call HTML what is a plain text.
+        let html = self.kind == "text/html" && has_tags(body);
+        let kind = match self.is_text() && (html || self.kind != "text/html") {
+            true => field("Content-Type"),
+            false => b"text/plain; charset=utf-8",
+        };
         let plain = ["", "7bit", "8bit", "binary"].iter().any(|plain| plain.as_bytes() == encoding);
-        if plain && self.kind != "text/html" && body.is_ascii() && !body.contains(&0x1b) {
+        if plain && !html && body.is_ascii() && !body.contains(&0x1b) {
             return String::from_utf8_lossy(body).into_owned();
         }
         // mail-parser knows the encodings and the charsets; it is given a message of this one text.
@@ -61,6 +77,12 @@ impl Part<'_> {
         let text = parsed.as_ref().and_then(|parsed| parsed.body_text(0));
         text.map_or_else(|| String::from_utf8_lossy(body).into_owned(), |text| unix(&text))
     }
+}
+
+fn has_tags(body: &[u8]) -> bool {
+    let tag = |pair: &[u8]| pair[0] == b'<' && (pair[1] == b'/' || pair[1] == b'!');
+    body.windows(2).any(tag)
+        || body.to_ascii_lowercase().windows(4).any(|four| matches!(four, b"<br>" | b"<br " | b"<br/"))
 }
 
 fn unix(text: &str) -> String {

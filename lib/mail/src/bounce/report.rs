@@ -9,6 +9,9 @@ use super::{Feedback, StatusCode};
 /// Octets of the text of one failure.
 pub(crate) const MAX_TEXT: usize = 512;
 
+/// Octets of the header section of a message that came back.
+pub(crate) const MAX_HEADER: usize = 64 * 1024;
+
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -44,9 +47,10 @@ pub struct Report {
     pub kind: Kind,
     /// What it was recognised by: `rfc3464`, or the name of a recogniser; for a log and for `bounce explain`.
     pub form: &'static str,
-    /// Whom it names, each once: of [`Kind::Bounce`] who did not get the message, of [`Kind::Delayed`] who has not got it
-    /// yet. Empty for all other kinds, and for a bounce that names nobody.
+    /// Whom it names, each once: who did not get the message, or has not got it yet. Empty for all other kinds, and for a bounce that names nobody.
     pub recipients: Vec<Failure>,
+    /// What a bounce says that names nobody; its address is empty. Who knows from the return path whom it is about can use it.
+    pub unnamed: Option<Failure>,
     /// Of [`Kind::Feedback`]: what the complaint says.
     pub feedback: Option<Feedback>,
     /// The message that it is about, as far as it came back.
@@ -56,7 +60,7 @@ pub struct Report {
 impl Report {
     /// A report of this kind about nobody.
     pub(crate) fn of(kind: Kind, form: &'static str) -> Self {
-        Report { kind, form, recipients: Vec::new(), feedback: None, original: None }
+        Report { kind, form, recipients: Vec::new(), unnamed: None, feedback: None, original: None }
     }
 }
 
@@ -72,6 +76,8 @@ pub struct Failure {
     pub cause: Cause,
     /// It has failed, and the fault is the recipient's: it may count against a member. Never true of what is late.
     pub scores: bool,
+    /// It has not failed: the message is late, and will be tried again. A bounce may tell of such recipients beside others.
+    pub delayed: bool,
     /// Trying again later would not help.
     pub hard: bool,
     /// What the last host said, in one line of bounded length; empty where nothing is reported.

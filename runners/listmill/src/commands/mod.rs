@@ -1,6 +1,7 @@
 //! The administration commands, one file each.
 
 pub(crate) mod ban;
+pub(crate) mod bounce;
 pub(crate) mod check;
 mod check_host;
 pub(crate) mod completions;
