@@ -9,6 +9,7 @@ mod queue;
 mod queue_amqp;
 mod queue_conformance;
 mod queue_disk;
+mod queue_journal;
 mod queue_processes;
 mod store_batches;
 mod store_bounces;

@@ -43,7 +43,8 @@ pub trait QueueBackend: Send + Sync {
     /// The backend cannot be read now. An entry that cannot be read is no error: it is set aside, and the next one comes.
     fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError>;
 
-    /// The entry is done with: it is gone, durably, when this returns.
+    /// The entry is done with: it is gone when this returns, whatever process dies. Only a power cut within the next half second may bring it
+    /// back; that repeat is as harmless as any other (see above).
     ///
     /// # Errors
     /// The entry may still be there; somebody will claim it again.

@@ -105,6 +105,10 @@ pub(crate) enum Turn {
     Nobody,
 }
 
+fn is_for_the_oldest(claims: u64) -> bool {
+    claims % OLDEST_EVERY == OLDEST_EVERY - 1
+}
+
 impl Lineup {
     /// At most `cap` places of each class are kept.
     pub(crate) fn new(cap: usize) -> Self {
@@ -122,11 +126,25 @@ impl Lineup {
 
     /// Whose turn it is after `claims` claims. The place is taken out.
     pub(crate) fn next(&mut self, claims: u64) -> Turn {
-        let turn = if claims % OLDEST_EVERY == OLDEST_EVERY - 1 { self.oldest() } else { self.most_urgent() };
+        let turn = self.turn(claims);
         if let Turn::Of(place) = turn {
             self.remove(&place);
         }
         turn
+    }
+
+    /// As [`next`](Self::next), from two lineups of one queue; whether the place was in the second.
+    pub(crate) fn next_of(first: &mut Self, second: &mut Self, claims: u64) -> (Turn, bool) {
+        let before = |a: Place, b: Place| if is_for_the_oldest(claims) { a < b } else { (a.rank, a) < (b.rank, b) };
+        match (first.turn(claims), second.turn(claims)) {
+            (Turn::Of(a), Turn::Of(b)) if before(b, a) => (second.next(claims), true),
+            (Turn::Nobody, Turn::Of(_) | Turn::Unknown) => (second.next(claims), true),
+            _ => (first.next(claims), false),
+        }
+    }
+
+    fn turn(&self, claims: u64) -> Turn {
+        if is_for_the_oldest(claims) { self.oldest() } else { self.most_urgent() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -11,8 +11,10 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::dir::Opened;
+use super::journal::shelf::Which;
 use super::line::{Line, REMEMBERED, Step};
 use super::queues::DiskQueues;
+use super::shared::Shared;
 use super::spool::Spool;
 use crate::backend::Hold;
 use crate::lineup::{Lineup, Place};
@@ -21,34 +23,55 @@ use crate::{Claim, Claimed, QueueError, State};
 /// No message file is larger (SPEC.md, limits: line 1, message, distribution list); what is, is not even read.
 const LARGEST: u64 = (1 << 20) + (1 << 30) + (1 << 26);
 
-/// A claimed entry: its message file in `cur`, open and locked.
+/// A claimed entry.
 pub(crate) struct DiskHold {
-    /// Gone when the claim is finished.
-    file: Option<File>,
+    pub(super) grip: Grip,
     pub(super) place: Place,
-    pub(super) line: Arc<Line>,
+    pub(super) queue: Queue,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// By what it is held.
+pub(super) enum Grip {
+    /// Its message file in `cur`, open and locked.
+    File(File),
+    /// It is in the journal and in memory; it may have become a file meanwhile.
+    Kept,
+    /// The claim is finished.
+    Gone,
 }
 
 impl DiskHold {
     /// The claim is finished: the entry is no longer in `cur`, at least not as ours.
     pub(super) fn finish(mut self) {
-        self.file = None;
-        self.line.finished(&self.place);
+        self.grip = Grip::Gone;
+        self.line().finished(&self.place);
     }
 
     /// As [`finish`](Self::finish), for an entry that is now in `new`, at its old place.
     pub(super) fn hand_on(self) {
-        let (line, place) = (Arc::clone(&self.line), self.place);
+        let (shared, queue, place) = (Arc::clone(&self.shared), self.queue, self.place);
         self.finish();
-        line.returned(place);
+        shared.spool(queue).line.returned(place);
+    }
+
+    pub(super) fn line(&self) -> &Line {
+        &self.shared.spool(self.queue).line
     }
 }
 
 impl Drop for DiskHold {
     fn drop(&mut self) {
-        if let Some(file) = self.file.take() {
+        let file = match std::mem::replace(&mut self.grip, Grip::Gone) {
+            Grip::File(file) => Some(file),
+            Grip::Kept => self.line().put_back(self.place.id),
+            Grip::Gone => None,
+        };
+        if let Some(file) = file {
+            // Another process may claim it, and must find what had followed from it.
+            self.shared.file(Which::All);
             drop(file); // and with it the lock, before somebody is told
-            self.line.dropped(&self.place);
+            self.line().dropped(&self.place);
         }
     }
 }
@@ -84,13 +107,17 @@ impl DiskQueues {
     pub(super) fn claim_within(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError> {
         let spool = self.spool(queue);
         self.watch();
+        if wait > Duration::ZERO {
+            spool.line.asked();
+        }
         let wakes = self.wakes();
         let until = Instant::now().checked_add(wait);
         loop {
             let heard = spool.line.heard();
+            self.shared.recover_when_due();
             spool.do_chores();
             if !spool.is_paused()?
-                && let Some(claimed) = spool.claim_now()?
+                && let Some(claimed) = self.claim_now(spool)?
             {
                 return Ok(Some(claimed));
             }
@@ -98,29 +125,41 @@ impl DiskQueues {
                 return Ok(None);
             }
             spool.line.wait(heard, until);
+            if wait > Duration::ZERO {
+                spool.line.asked();
+            }
+        }
+    }
+
+    fn claim_now(&self, spool: &Spool) -> Result<Option<Claimed>, QueueError> {
+        loop {
+            let (place, entry, grip) = match spool.line.next() {
+                Step::Nothing => return Ok(None),
+                Step::Unknown => {
+                    spool.line.wait_for_scan();
+                    continue;
+                }
+                Step::Scan(skipped) => {
+                    let mut scanning = Scanning { line: &spool.line, began: Instant::now(), found: None };
+                    scanning.found = Some(spool.scan_new(&skipped)?);
+                    continue;
+                }
+                Step::Have(place, entry) => (place, *entry, Grip::Kept),
+                Step::Try(place) => match spool.try_claim(place)? {
+                    Some((file, entry)) => (place, entry, Grip::File(file)),
+                    None => continue,
+                },
+            };
+            let hold = DiskHold { grip, place, queue: spool.queue, shared: Arc::clone(&self.shared) };
+            return Ok(Some(Claimed {
+                entry,
+                claim: Claim { queue: spool.queue, id: place.id, hold: Hold::Disk(hold) },
+            }));
         }
     }
 }
 
 impl Spool {
-    fn claim_now(&self) -> Result<Option<Claimed>, QueueError> {
-        loop {
-            match self.line.next() {
-                Step::Nothing => return Ok(None),
-                Step::Unknown => self.line.wait_for_scan(),
-                Step::Scan(skipped) => {
-                    let mut scanning = Scanning { line: &self.line, began: Instant::now(), found: None };
-                    scanning.found = Some(self.scan_new(&skipped)?);
-                }
-                Step::Try(place) => {
-                    if let Some(claimed) = self.try_claim(place)? {
-                        return Ok(Some(claimed));
-                    }
-                }
-            }
-        }
-    }
-
     /// Reads `new`: what can be claimed, and which of the skipped files are still there. The rest is set aside.
     fn scan_new(&self, skipped: &BTreeSet<Place>) -> Result<(Lineup, BTreeSet<Place>), QueueError> {
         let mut lineup = Lineup::new(REMEMBERED);
@@ -150,14 +189,10 @@ impl Spool {
         Ok(())
     }
 
-    fn try_claim(&self, place: Place) -> Result<Option<Claimed>, QueueError> {
+    fn try_claim(&self, place: Place) -> Result<Option<(File, Entry)>, QueueError> {
         let name = place.name();
         match self.open_and_lock(place, &name) {
-            Ok((file, entry)) => {
-                let hold = DiskHold { file: Some(file), place, line: Arc::clone(&self.line) };
-                let claim = Claim { queue: self.queue, id: place.id, hold: Hold::Disk(hold) };
-                return Ok(Some(Claimed { entry, claim }));
-            }
+            Ok(claimed) => return Ok(Some(claimed)),
             Err(Refused::Taken) => {}
             Err(Refused::Locked) => self.line.unsure(),
             Err(Refused::Skip(reason)) => {

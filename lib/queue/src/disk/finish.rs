@@ -3,7 +3,8 @@
 use listmill_queue_format::{Entry, encode};
 use rustix::io::Errno;
 
-use super::claim::DiskHold;
+use super::claim::{DiskHold, Grip};
+use super::journal::shelf::{Finished, Which};
 use super::names::why_name;
 use super::queues::DiskQueues;
 use super::spool::Spool;
@@ -13,10 +14,23 @@ use crate::lineup::Place;
 use crate::{Claim, QueueError, ShuntReason, State};
 
 impl DiskQueues {
-    /// The unlink is made durable: an entry that came back after a power cut would run again, and although the ids of
-    /// what it writes are the same, those may be gone by then. All who release at the same time share the sync.
+    /// The unlink of a file is made durable: an entry that came back after a power cut would run again, and although the ids of
+    /// what it writes are the same, those may be gone by then. All who release at the same time share the sync. Of an entry that is in the
+    /// journal it is noted there, durably within half a second: so late nobody has forgotten those ids.
     pub(super) fn release_claim(&self, claim: Claim) -> Result<(), QueueError> {
-        let (spool, hold) = self.held(claim)?;
+        let (spool, mut hold) = self.held(claim)?;
+        if let Grip::Kept = hold.grip {
+            match spool.line.finish_kept(hold.place.id) {
+                Some(Finished::InCur(file)) => hold.grip = Grip::File(file),
+                kept => {
+                    hold.grip = Grip::Gone;
+                    let segment = kept.map_or(0, |kept| if let Finished::Kept(segment) = kept { segment } else { 0 });
+                    self.shared.log.gone([(segment, spool.queue, hold.place.id)]);
+                    self.shared.rouser.rouse();
+                    return Ok(());
+                }
+            }
+        }
         // The index first: nothing shall be left of the entry but its name in `cur`. Without it, an orphan is as well off.
         spool.forget(hold.place.id);
         spool.unlink_claimed(&hold)?;
@@ -25,7 +39,18 @@ impl DiskQueues {
     }
 
     pub(super) fn give_back_claim(&self, claim: Claim) -> Result<(), QueueError> {
-        let (spool, hold) = self.held(claim)?;
+        let (spool, mut hold) = self.held(claim)?;
+        if let Grip::Kept = hold.grip {
+            hold.grip = match spool.line.put_back(hold.place.id) {
+                Some(file) => Grip::File(file),
+                None => Grip::Gone,
+            };
+        }
+        if let Grip::Gone = hold.grip {
+            return Ok(());
+        }
+        // Another process may claim it, and must find what had followed from it.
+        self.shared.file(Which::All);
         let name = hold.place.name();
         match spool.cur.rename(&name, &spool.new, &name) {
             Ok(()) => hold.hand_on(),
@@ -42,6 +67,7 @@ impl DiskQueues {
             return Err(misuse("the entry that replaces a claimed one must have its id and queue"));
         }
         let bytes = encode(entry).map_err(|error| QueueError::new("encode", entry.id, error))?;
+        let hold = self.as_file(spool, hold)?;
         let (state, place) = Place::of(entry);
         // From here on the index says whose turn it is should we die with both copies there: not that in `cur`.
         let tmp = spool.write_entry(place, &bytes)?;
@@ -66,6 +92,7 @@ impl DiskQueues {
 
     pub(super) fn shunt_claim(&self, claim: Claim, why: &ShuntReason) -> Result<(), QueueError> {
         let (spool, hold) = self.held(claim)?;
+        let hold = self.as_file(spool, hold)?;
         let name = hold.place.name();
         // The reason first: without the entry it is litter, the entry without its reason is a riddle.
         spool.write_why(State::Shunted, &name, why)?;
@@ -78,11 +105,24 @@ impl DiskQueues {
         spool.shunt.sync()
     }
 
+    /// The claim with its message file in `cur`, whatever it was before.
+    fn as_file(&self, spool: &Spool, mut hold: DiskHold) -> Result<DiskHold, QueueError> {
+        if let Grip::Kept = hold.grip {
+            if let Some(leaving) = spool.line.leave_claimed(hold.place.id) {
+                self.shared.file_these(spool, vec![leaving])?;
+            }
+            if let Some(Finished::InCur(file)) = spool.line.finish_kept(hold.place.id) {
+                hold.grip = Grip::File(file);
+            }
+        }
+        Ok(hold)
+    }
+
     /// What a claim of this backend holds, and the queue that it is of.
     fn held(&self, claim: Claim) -> Result<(&Spool, DiskHold), QueueError> {
         let spool = self.spool(claim.queue);
         match claim.hold {
-            Hold::Disk(hold) if std::sync::Arc::ptr_eq(&hold.line, &spool.line) => Ok((spool, hold)),
+            Hold::Disk(hold) if std::sync::Arc::ptr_eq(&hold.shared, &self.shared) => Ok((spool, hold)),
             _ => Err(QueueError::new("finish", claim.id, Kind::Misuse("the claim is of another queue backend"))),
         }
     }

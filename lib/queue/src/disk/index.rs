@@ -159,7 +159,7 @@ mod tests {
 
     fn spool() -> (TempDir, Spool) {
         let root = tempfile::tempdir().unwrap();
-        let spool = Spool::open(root.path(), Queue::Auth).unwrap();
+        let spool = Spool::open(root.path(), Queue::Auth, &std::sync::Arc::default()).unwrap();
         (root, spool)
     }
 

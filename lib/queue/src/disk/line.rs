@@ -1,9 +1,13 @@
 //! What a process remembers of one queue on the disk between two claims. All of it can be read again from the disk.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use listmill_queue_format::Entry;
+
+use super::journal::shelf::Shelf;
 use crate::clock;
 use crate::lineup::{Lineup, Oldest, Place, Turn};
 use crate::lock::{lock, wait};
@@ -30,22 +34,29 @@ const SCAN_SHARE: u32 = 50;
 /// The memory of one queue, and where its claimers wait.
 #[derive(Debug)]
 pub(super) struct Line {
-    state: Mutex<LineState>,
+    pub(super) state: Mutex<LineState>,
     /// Here wait claimers for something to claim: one is woken for each entry, because a crowd that wakes for one entry does nothing
     /// else.
     changed: Condvar,
     /// Here wait claimers for another's scan.
     scanned: Condvar,
+    /// Here waits who needs to know what becomes of an entry that is on its way into the journal or out of it.
+    pub(super) moved: Condvar,
 }
 
 #[derive(Debug)]
-struct LineState {
-    lineup: Lineup,
+pub(super) struct LineState {
+    /// The message files in `new`.
+    pub(super) lineup: Lineup,
+    /// What is in the journal.
+    pub(super) shelf: Shelf,
+    /// It was, when a claimer looked last.
+    pub(super) paused: bool,
     deferred: Oldest,
     /// Files that stay where they are: written by a newer version, or unreadable.
     skipped: Arc<BTreeSet<Place>>,
     /// What this process has claimed.
-    held: HashSet<Place>,
+    pub(super) held: HashSet<Place>,
     /// What it was done with lately: the file system tells of an entry late, when it may be gone.
     finished: VecDeque<Place>,
     /// Successful claims.
@@ -86,6 +97,8 @@ impl Scan {
 pub(super) enum Step {
     /// Try to claim this one.
     Try(Place),
+    /// This one is claimed: it was in memory.
+    Have(Place, Box<Entry>),
     /// Scan `new`, without what is skipped, and say what was [found](Line::scanned).
     Scan(Arc<BTreeSet<Place>>),
     /// Another thread is scanning `new`: nobody knows before it has [ended](Line::wait_for_scan).
@@ -106,10 +119,12 @@ pub(super) struct Chores<'a> {
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(octets: Arc<AtomicUsize>) -> Self {
         Line {
             state: Mutex::new(LineState {
                 lineup: Lineup::new(REMEMBERED),
+                shelf: Shelf::new(octets),
+                paused: false,
                 deferred: Oldest::new(REMEMBERED),
                 skipped: Arc::default(),
                 held: HashSet::new(),
@@ -127,6 +142,7 @@ impl Line {
             }),
             changed: Condvar::new(),
             scanned: Condvar::new(),
+            moved: Condvar::new(),
         }
     }
 
@@ -161,6 +177,11 @@ impl Line {
         self.wake(state, usize::from(first.is_some()));
     }
 
+    /// Whether the queue is paused, as seen just now.
+    pub(super) fn saw_paused(&self, paused: bool) {
+        lock(&self.state).paused = paused;
+    }
+
     /// Something is different; look again.
     pub(super) fn news(&self) {
         self.change(|_| {});
@@ -193,10 +214,20 @@ impl Line {
 
     pub(super) fn next(&self) -> Step {
         let mut state = lock(&self.state);
-        let believed = if state.lineup.is_empty() || state.unsure { EMPTY } else { POLL };
-        let claims = state.claims;
+        let state = &mut *state;
+        let is_empty = state.lineup.is_empty() && state.shelf.lineup.is_empty();
+        let believed = if is_empty || state.unsure { EMPTY } else { POLL };
         let scan = state.new_scan.is_older_than(believed);
-        match if scan { Turn::Unknown } else { state.lineup.next(claims) } {
+        let (turn, here) = match scan {
+            true => (Turn::Unknown, false),
+            false => Lineup::next_of(&mut state.lineup, &mut state.shelf.lineup, state.claims),
+        };
+        match turn {
+            Turn::Of(place) if here => {
+                state.claims += 1;
+                let entry = state.shelf.claim(place).expect("who has a place in its lineup is on the shelf");
+                Step::Have(place, entry)
+            }
             Turn::Of(place) => Step::Try(place),
             Turn::Unknown if !state.new_scan.running => {
                 state.new_scan.running = true;
@@ -241,6 +272,7 @@ impl Line {
     pub(super) fn claimed(&self, place: Place) {
         let mut state = lock(&self.state);
         state.claims += 1;
+        state.shelf.was_claimed();
         state.held.insert(place);
     }
 
@@ -319,7 +351,7 @@ impl Line {
     }
 
     /// Wakes so many claimers as there are entries for.
-    fn wake(&self, mut state: MutexGuard<'_, LineState>, entries: usize) {
+    pub(super) fn wake(&self, mut state: MutexGuard<'_, LineState>, entries: usize) {
         state.news += u64::from(entries > 0);
         drop(state);
         for _ in 0..entries.min(REMEMBERED) {

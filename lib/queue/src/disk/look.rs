@@ -1,6 +1,6 @@
 //! Looking at a queue without touching it: figures from names alone, lists from names and first lines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use listmill_queue_format::{Entry, decode_head};
 use rustix::io::Errno;
@@ -29,7 +29,7 @@ impl Spool {
         let mut oldest: Option<u64> = None;
         let mut count = |state| {
             let mut count = 0_u64;
-            let counted = self.places(state, |place| {
+            let counted = self.all_places(state, |place| {
                 count += 1;
                 if matches!(state, State::New | State::Claimed) {
                     oldest = Some(oldest.map_or(place.micros, |oldest| oldest.min(place.micros)));
@@ -63,7 +63,12 @@ impl Spool {
         let mut listed = Vec::new();
         for place in self.first_places(state, limit)? {
             let name = place.name_in(state);
-            let Some((bytes, entry)) = self.look_at(state, &name)? else { continue };
+            let here = self.line.find_kept(place.id).map(|(_, bytes)| bytes);
+            let glance = match here {
+                Some(bytes) => Some((bytes.len() as u64, decode_head(&bytes).ok().map(Box::new))),
+                None => self.look_at(state, &name)?,
+            };
+            let Some((bytes, entry)) = glance else { continue };
             let why = if state == State::Shunted { self.read_why(state, &name) } else { None };
             let why = why.map(|why: ShuntReason| why.reason);
             listed.push(Listed { entry, name, bytes, at: clock::timestamp(place.micros), why });
@@ -75,13 +80,24 @@ impl Spool {
     fn first_places(&self, state: State, limit: usize) -> Result<Vec<Place>, QueueError> {
         let mut classes: Vec<Oldest> = Vec::new();
         classes.resize_with(10, || Oldest::new(limit));
-        self.places(state, |place| {
+        self.all_places(state, |place| {
             let class = if state == State::Deferred { 0 } else { usize::from(place.rank) };
             if let Some(class) = classes.get_mut(class) {
                 class.insert(place);
             }
         })?;
         Ok(classes.iter().flat_map(Oldest::iter).take(limit).collect())
+    }
+
+    /// Every place in this state, whether it is a file's or in the journal.
+    fn all_places(&self, state: State, mut each: impl FnMut(Place)) -> Result<(), QueueError> {
+        let kept: HashSet<Place> = self.line.kept(state).into_iter().collect();
+        kept.iter().for_each(|place| each(*place));
+        self.places(state, |place| {
+            if !kept.contains(&place) {
+                each(place);
+            }
+        })
     }
 
     fn list_corrupt(&self, limit: usize) -> Result<Vec<Listed>, QueueError> {

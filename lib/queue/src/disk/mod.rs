@@ -11,6 +11,9 @@
 //! | `ids` | an index: `ID` is a second name of the message file, whose time tells the place (see `index`) | `ID` |
 //! | `paused` | a mark: nobody claims while it is there | |
 //!
+//! Beside the queues lies `journal/`: what a process puts into a queue that it serves itself is kept there until it is released, and made
+//! a file as soon as somebody else may want it; see [`journal`].
+//!
 //! `RANK` is one digit (1 is the most urgent), `MICROSECONDS` twenty digits since 1970, `ID` the entry's UUID. Several
 //! processes may write and claim at the same time, also such as are not ours. Those keep four rules:
 //!
@@ -56,6 +59,7 @@ mod claim;
 mod dir;
 mod finish;
 mod index;
+mod journal;
 mod line;
 mod look;
 mod names;
@@ -63,6 +67,7 @@ mod operator;
 mod put;
 mod queues;
 mod setaside;
+mod shared;
 mod spool;
 mod sync;
 mod watch;

@@ -4,6 +4,7 @@ use listmill_queue_format::EntryId;
 use rustix::io::Errno;
 
 use super::names::{corrupt_id, why_name};
+use super::queues::DiskQueues;
 use super::spool::Spool;
 use crate::lineup::Place;
 use crate::{Found, QueueError, State, clock};
@@ -11,8 +12,21 @@ use crate::{Found, QueueError, State, clock};
 /// An entry that is looked for may move meanwhile; then it is looked for again, so often.
 const ATTEMPTS: usize = 4;
 
+impl DiskQueues {
+    pub(super) fn remove_from(&self, spool: &Spool, id: EntryId) -> Result<bool, QueueError> {
+        let Some(segment) = spool.line.take_away(id) else { return spool.remove(id) };
+        let log = &self.shared.log;
+        log.gone([(segment, spool.queue, id)]);
+        log.put(&[]).map_err(|errno| QueueError::os("sync the journal", log.root().display(), errno.into()))?;
+        Ok(true)
+    }
+}
+
 impl Spool {
     pub(super) fn find(&self, id: EntryId) -> Result<Option<Found>, QueueError> {
+        if let Some((state, bytes)) = self.line.find_kept(id) {
+            return Ok(Some(Found { queue: self.queue, state, bytes: bytes.to_vec(), why: None }));
+        }
         for _ in 0..ATTEMPTS {
             let Some((state, name)) = self.whereabouts(id)? else { return Ok(None) };
             let opened = match self.dir(state).open_entry(&name) {

@@ -1,21 +1,26 @@
 //! The queue backend over the spool: each method of the trait, and where it is done.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use listmill_queue_format::{Entry, EntryId, Queue};
 
+use super::journal::filer;
+use super::journal::shelf::Which;
+use super::shared::Shared;
 use super::spool::Spool;
 use super::watch::Watch;
 use crate::{Claim, Claimed, Found, Listed, QueueBackend, QueueError, QueueStatus, ShuntReason, State};
 
 /// All queues as directories of message files below one path. Several processes may have them open.
 pub struct DiskQueues {
-    path: PathBuf,
-    spools: Vec<Spool>,
+    pub(super) shared: Arc<Shared>,
+    /// The thread that makes files of what is in the journal, from the first entry there on.
+    filer: OnceLock<Option<JoinHandle<()>>>,
     watch: OnceLock<Option<Watch>>,
     wakes: AtomicU64,
 }
@@ -26,22 +31,32 @@ impl DiskQueues {
     /// # Errors
     /// A directory cannot be made or opened.
     pub fn open(path: &Path) -> Result<Self, QueueError> {
-        let spools = Queue::ALL.into_iter().map(|queue| Spool::open(path, queue)).collect::<Result<_, _>>()?;
-        Ok(DiskQueues { path: path.to_owned(), spools, watch: OnceLock::new(), wakes: AtomicU64::new(0) })
+        let shared = Arc::new(Shared::open(path)?);
+        Ok(DiskQueues { shared, filer: OnceLock::new(), watch: OnceLock::new(), wakes: AtomicU64::new(0) })
     }
 
     /// Where the spool is.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.shared.path
     }
 
     pub(super) fn spool(&self, queue: Queue) -> &Spool {
-        self.spools.iter().find(|spool| spool.queue == queue).expect("every queue has its directories")
+        self.shared.spool(queue)
     }
 
     /// Who claims, hears of what other processes put. Before the first scan, so that nothing falls in between.
     pub(super) fn watch(&self) {
-        self.watch.get_or_init(|| Watch::begin(&self.spools));
+        self.watch.get_or_init(|| Watch::begin(&self.shared.spools));
+    }
+
+    /// Somebody files what stays in the journal; `false` when the system gives no thread, and then nothing goes in.
+    pub(super) fn has_filer(&self) -> bool {
+        let start = || {
+            filer::start(&self.shared)
+                .inspect_err(|error| tracing::warn!(%error, "there is no thread for the journal: it is not used"))
+                .ok()
+        };
+        self.filer.get_or_init(start).is_some()
     }
 
     /// How often [`wake`](QueueBackend::wake) was called.
@@ -50,7 +65,7 @@ impl DiskQueues {
     }
 
     fn first<T>(&self, look: impl Fn(&Spool) -> Result<Option<T>, QueueError>) -> Result<Option<T>, QueueError> {
-        self.spools.iter().find_map(|spool| look(spool).transpose()).transpose()
+        self.shared.spools.iter().find_map(|spool| look(spool).transpose()).transpose()
     }
 
     fn any(&self, act: impl Fn(&Spool) -> Result<bool, QueueError>) -> Result<bool, QueueError> {
@@ -100,7 +115,7 @@ impl QueueBackend for DiskQueues {
     }
 
     fn remove(&self, id: EntryId) -> Result<bool, QueueError> {
-        self.any(|spool| spool.remove(id))
+        self.any(|spool| self.remove_from(spool, id))
     }
 
     fn set_paused(&self, queue: Queue, paused: bool) -> Result<(), QueueError> {
@@ -109,12 +124,28 @@ impl QueueBackend for DiskQueues {
 
     fn wake(&self) {
         self.wakes.fetch_add(1, Ordering::AcqRel);
-        self.spools.iter().for_each(|spool| spool.line.news());
+        self.shared.spools.iter().for_each(|spool| spool.line.news());
+    }
+}
+
+impl Drop for DiskQueues {
+    /// Whatever is in the journal becomes files.
+    fn drop(&mut self) {
+        self.shared.rouser.end();
+        if let Some(Some(filer)) = self.filer.take()
+            && filer.join().is_err()
+        {
+            tracing::error!("the thread of the journal ended by a panic");
+        }
+        self.shared.file(Which::All);
+        if let Err(error) = self.shared.log.close() {
+            tracing::error!(%error, "the journal cannot be removed: who opens the spool next reads it");
+        }
     }
 }
 
 impl fmt::Debug for DiskQueues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DiskQueues({})", self.path.display())
+        write!(f, "DiskQueues({})", self.path().display())
     }
 }

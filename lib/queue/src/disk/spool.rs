@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use listmill_queue_format::{EntryId, Queue};
@@ -40,7 +40,7 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    pub(super) fn open(path: &Path, queue: Queue) -> Result<Self, QueueError> {
+    pub(super) fn open(path: &Path, queue: Queue, octets: &Arc<AtomicUsize>) -> Result<Self, QueueError> {
         let root = path.join(queue.name());
         let below = |name: &str| Dir::open(&root.join(name));
         Ok(Spool {
@@ -55,7 +55,7 @@ impl Spool {
             ids: below("ids")?,
             has_links: AtomicBool::new(true),
             has_proven_links: AtomicBool::new(false),
-            line: Arc::new(Line::new()),
+            line: Arc::new(Line::new(Arc::clone(octets))),
         })
     }
 
@@ -70,7 +70,9 @@ impl Spool {
     }
 
     pub(super) fn is_paused(&self) -> Result<bool, QueueError> {
-        self.root.has(PAUSED).map_err(|errno| self.root.failed("look for", PAUSED, errno))
+        let paused = self.root.has(PAUSED).map_err(|errno| self.root.failed("look for", PAUSED, errno))?;
+        self.line.saw_paused(paused);
+        Ok(paused)
     }
 
     pub(super) fn set_paused(&self, paused: bool) -> Result<(), QueueError> {

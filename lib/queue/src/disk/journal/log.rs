@@ -1,0 +1,246 @@
+//! Writing the journal: who wants something durable at the same time shares one write and one sync.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+
+use listmill_queue_format::{EntryId, Queue};
+use rustix::io::Errno;
+
+use super::record::Record;
+use super::segment::{Directory, LONGEST, Segment};
+use crate::lineup::Place;
+use crate::lock::{lock, wait};
+
+/// So many segments at most: when entries cannot be filed, what comes goes past the journal.
+const SEGMENTS: usize = 8;
+
+/// The journal of this process, as it is written.
+#[derive(Debug)]
+pub(in crate::disk) struct Log {
+    /// Where the writers have their directories.
+    root: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What was put since somebody began to write, how many entries that is, and how many wait for it.
+    puts: Vec<u8>,
+    entries: usize,
+    waiting: usize,
+    round: Arc<Round>,
+    /// What has gone since then. It is written with what comes next, or by whoever notes it when nobody writes.
+    notes: Vec<u8>,
+    /// Memory for the next write.
+    spare: Vec<u8>,
+    /// Somebody writes, with the writer in hand.
+    busy: bool,
+    writer: Option<Writer>,
+    /// The segments that are there, the one that is written to as the last.
+    segments: VecDeque<Live>,
+    /// Something was written and not synced.
+    dirty: bool,
+    /// Nobody puts any more.
+    closed: bool,
+}
+
+/// Whoever writes has it.
+#[derive(Debug)]
+struct Writer {
+    directory: Directory,
+    /// None when the last one has failed.
+    segment: Option<Segment>,
+    next: u64,
+    batch: Vec<u8>,
+}
+
+/// A segment, and how many entries need it.
+#[derive(Debug)]
+struct Live {
+    number: u64,
+    entries: usize,
+}
+
+/// One write, and what came of it: the number of the segment.
+#[derive(Debug, Default)]
+struct Round {
+    outcome: OnceLock<Result<u64, Errno>>,
+    over: Condvar,
+}
+
+impl Log {
+    pub(in crate::disk) fn new(root: PathBuf) -> Self {
+        Log { root, state: Mutex::default() }
+    }
+
+    pub(in crate::disk) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether entries may be put here now.
+    pub(in crate::disk) fn has_room(&self) -> bool {
+        let state = lock(&self.state);
+        !state.closed && state.segments.len() < SEGMENTS
+    }
+
+    /// Writes these entries; they are durable when this returns, in the segment with this number.
+    pub(in crate::disk) fn put(&self, entries: &[(Queue, Place, &[u8])]) -> Result<u64, Errno> {
+        let mut state = lock(&self.state);
+        for (queue, place, bytes) in entries {
+            Record::Put(queue.name(), *place, bytes).append(&mut state.puts);
+        }
+        state.entries += entries.len();
+        let round = Arc::clone(&state.round);
+        loop {
+            if let Some(outcome) = round.outcome.get() {
+                return *outcome;
+            }
+            if !state.busy {
+                state = self.lead(state, true);
+                continue;
+            }
+            // While it gathers, somebody must be there to write it when its turn has come.
+            state.waiting += usize::from(Arc::ptr_eq(&round, &state.round));
+            state = wait(&round.over, state, None);
+            state.waiting -= usize::from(Arc::ptr_eq(&round, &state.round));
+        }
+    }
+
+    /// These entries of a segment are the journal's no more. Known to the system when this returns, so that it outlives the process; durable
+    /// with the next put, or when the journal is [tidied](Self::tidy).
+    pub(in crate::disk) fn gone(&self, entries: impl IntoIterator<Item = (u64, Queue, EntryId)>) {
+        let mut state = lock(&self.state);
+        for (segment, queue, id) in entries {
+            Record::Gone(queue.name(), id).append(&mut state.notes);
+            if let Some(live) = state.segments.iter_mut().find(|live| live.number == segment) {
+                live.entries -= 1;
+            }
+        }
+        if !state.busy {
+            drop(self.lead(state, false));
+        }
+    }
+
+    /// Writes for all who wait, and goes on until there is nothing that nobody else will write.
+    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>, mut sync: bool) -> MutexGuard<'a, State> {
+        loop {
+            state.busy = true;
+            let spare = std::mem::take(&mut state.spare);
+            let (puts, notes) = (std::mem::replace(&mut state.puts, spare), std::mem::take(&mut state.notes));
+            let (round, entries) = (std::mem::take(&mut state.round), std::mem::take(&mut state.entries));
+            state.waiting = 0;
+            let mut writer = state.writer.take();
+            drop(state);
+            let written = self.write(&mut writer, &notes, &puts, sync);
+            state = lock(&self.state);
+            state.writer = writer;
+            state.busy = false;
+            self.written(&mut state, &written, entries, notes, sync);
+            state.spare = puts;
+            state.spare.clear();
+            // Each round has its own answer: after a failed sync the next one may succeed although pages were dropped.
+            let failed = written.is_err();
+            let _ = round.outcome.set(written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)));
+            round.over.notify_all();
+            if state.waiting > 0 {
+                state.round.over.notify_one();
+                return state;
+            }
+            if state.notes.is_empty() || failed {
+                return state;
+            }
+            sync = false;
+        }
+    }
+
+    fn write(&self, writer: &mut Option<Writer>, notes: &[u8], puts: &[u8], sync: bool) -> io::Result<u64> {
+        let writer = match writer {
+            Some(writer) => writer,
+            none => none.insert(Writer {
+                directory: Directory::make(&self.root)?,
+                segment: None,
+                next: 1,
+                batch: Vec::new(),
+            }),
+        };
+        let more = (notes.len() + puts.len()) as u64;
+        let segment = match writer.segment.take().filter(|segment| segment.at + more <= LONGEST) {
+            Some(segment) => segment,
+            None => {
+                let segment = writer.directory.begin(writer.next);
+                writer.next += 1;
+                segment?
+            }
+        };
+        // Back in its place only when all is well: after an error nobody knows what is in it.
+        let mut segment = segment;
+        writer.batch.clear();
+        segment.mark().append(&mut writer.batch);
+        writer.batch.extend_from_slice(notes);
+        writer.batch.extend_from_slice(puts);
+        segment.write(&mut writer.batch, sync)?;
+        let number = segment.number;
+        writer.segment = Some(segment);
+        Ok(number)
+    }
+
+    fn written(&self, state: &mut State, written: &io::Result<u64>, entries: usize, notes: Vec<u8>, sync: bool) {
+        match written {
+            Ok(number) => {
+                match state.segments.back_mut().filter(|live| live.number == *number) {
+                    Some(live) => live.entries += entries,
+                    None => state.segments.push_back(Live { number: *number, entries }),
+                }
+                state.dirty = !sync;
+            }
+            Err(error) => {
+                tracing::error!(journal = %self.root.display(), %error, "the journal cannot be written");
+                let later = std::mem::replace(&mut state.notes, notes);
+                state.notes.extend_from_slice(&later);
+            }
+        }
+    }
+
+    /// Makes durable what has been written, and removes the oldest segments that nobody needs. `false` when there is more to do later.
+    pub(in crate::disk) fn tidy(&self) -> io::Result<bool> {
+        let mut state = lock(&self.state);
+        if state.busy {
+            return Ok(false);
+        }
+        if state.dirty || !state.notes.is_empty() {
+            state = self.lead(state, true);
+        }
+        while state.segments.len() > 1 && state.segments[0].entries == 0 && !state.busy {
+            let number = state.segments[0].number;
+            state = self.remove(state, number)?;
+        }
+        Ok(!state.dirty && state.notes.is_empty() && state.segments.len() <= 1)
+    }
+
+    fn remove<'a>(&'a self, mut state: MutexGuard<'a, State>, number: u64) -> io::Result<MutexGuard<'a, State>> {
+        if let Some(writer) = state.writer.as_ref() {
+            writer.directory.remove(number)?;
+        }
+        state.segments.pop_front();
+        Ok(state)
+    }
+
+    /// Nothing is put any more. When no entry needs the journal, nothing is left of it; else whoever opens the spool next finds it.
+    pub(in crate::disk) fn close(&self) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        if state.dirty || !state.notes.is_empty() {
+            state = self.lead(state, true);
+        }
+        if state.busy || state.segments.iter().any(|live| live.entries > 0) {
+            return Ok(());
+        }
+        while let Some(live) = state.segments.front() {
+            let number = live.number;
+            state = self.remove(state, number)?;
+        }
+        state.writer.take().map_or(Ok(()), |writer| writer.directory.dissolve())
+    }
+}
