@@ -12,7 +12,12 @@ use listmill_core::Unavailable;
 #[derive(Default)]
 pub(super) struct Group {
     state: Mutex<State>,
-    changed: Condvar,
+    /// The leader waits here until nobody is arriving.
+    quiet: Condvar,
+    /// Here waits who must not apply while somebody syncs.
+    free: Condvar,
+    /// Here waits who has applied, until that is durable or somebody else must lead.
+    synced: Condvar,
 }
 
 #[derive(Default)]
@@ -52,7 +57,7 @@ impl Group {
     ) -> Result<(), Unavailable> {
         let mut state = self.state();
         while state.durable < batch && state.led {
-            state = self.wait(state);
+            state = wait(&self.synced, state);
         }
         if state.durable >= batch {
             return Ok(());
@@ -60,7 +65,7 @@ impl Group {
         state.led = true;
         let lead = Lead(self);
         while state.arriving > 0 {
-            state = self.wait(state);
+            state = wait(&self.quiet, state);
         }
         let target = state.applied;
         state.syncing = true;
@@ -77,10 +82,10 @@ impl Group {
         // Each change of the state is one assignment: a panic elsewhere leaves it whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-    }
+fn wait<'a>(condvar: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    condvar.wait(state).unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Arrival<'_> {
@@ -88,7 +93,7 @@ impl Arrival<'_> {
     pub(super) fn before_applying(&self) {
         let mut state = self.0.state();
         while state.syncing {
-            state = self.0.wait(state);
+            state = wait(&self.0.free, state);
         }
     }
 
@@ -102,8 +107,13 @@ impl Arrival<'_> {
 
 impl Drop for Arrival<'_> {
     fn drop(&mut self) {
-        self.0.state().arriving -= 1;
-        self.0.changed.notify_all();
+        let mut state = self.0.state();
+        state.arriving -= 1;
+        let quiet = state.arriving == 0 && state.led;
+        drop(state);
+        if quiet {
+            self.0.quiet.notify_one();
+        }
     }
 }
 
@@ -116,7 +126,8 @@ impl Drop for Lead<'_> {
         state.led = false;
         state.syncing = false;
         drop(state);
-        self.0.changed.notify_all();
+        self.0.free.notify_all();
+        self.0.synced.notify_all();
     }
 }
 
