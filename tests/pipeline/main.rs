@@ -8,6 +8,7 @@
 
 mod administration;
 mod alike;
+mod bounces;
 mod budget;
 mod commands;
 mod corpora;

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "reads the cases of this workspace and the corpora beside it")]
 
 mod arbitrary;
+mod bounces;
 mod case;
 mod cases;
 mod commands;
