@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -17,8 +18,12 @@ use crate::needs::needs;
 /// For a broker to start; the machine may be busy.
 const START: Duration = Duration::from_secs(120);
 
+/// One broker at a time in each program of tests: several that start at once keep a small machine busy for minutes.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A broker. It ends when this is dropped.
 pub struct Rabbit {
+    _turn: MutexGuard<'static, ()>,
     dir: TempDir,
     server: Option<Child>,
     /// Where it listens for AMQP.
@@ -48,10 +53,11 @@ impl Rabbit {
     /// A broker that answers; it also listens within TLS, for `localhost`. None: the test ends, after a line that says what is missing.
     pub fn start() -> Option<Self> {
         needs("rabbitmq-server")?;
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().expect("a directory");
         let tls = certificates(dir.path());
         let (port, epmd_port, dist_port) = (free_port(), free_port(), free_port());
-        let mut rabbit = Rabbit { dir, server: None, port, epmd_port, dist_port, tls };
+        let mut rabbit = Rabbit { _turn: turn, dir, server: None, port, epmd_port, dist_port, tls };
         rabbit.configure();
         rabbit.run();
         Some(rabbit)

@@ -4,6 +4,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "reads the workspace's own files and asks cargo for its graph")]
 
+mod broker;
 mod contract;
 mod documents;
 mod honesty;

@@ -12,24 +12,24 @@ use crate::{contract, none_of, tree};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Topology {
-    queue: Vec<Row>,
+pub(crate) struct Topology {
+    pub(crate) queue: Vec<Row>,
     /// Writers that are no stage, each with what it is.
     writer: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
-    name: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
     question: String,
     /// The stage that serves it; absent where no stage does yet.
     reader: Option<String>,
-    writers: BTreeSet<String>,
+    pub(crate) writers: BTreeSet<String>,
     failures: String,
 }
 
-fn topology() -> Topology {
+pub(crate) fn topology() -> Topology {
     toml::from_str(&tree::text("specs/queues.toml")).expect("specs/queues.toml has its form")
 }
 

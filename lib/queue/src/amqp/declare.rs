@@ -17,7 +17,7 @@ pub(super) async fn ensure(connection: &Connection) -> Result<(), Error> {
     match declare(&connection.create_channel().await?, &topology).await {
         Err(error) if error.is_amqp_soft_error() => {
             tracing::warn!(
-                "the broker lacks a part of what listmill needs, and does not let this user declare it: {error}"
+                "the broker lacks a part of what listmill needs, and this user cannot mend it (see `listmill check`): {error}"
             );
             Ok(())
         }

@@ -47,6 +47,8 @@ type Deliveries = SelectAll<Pin<Box<dyn Stream<Item = (usize, Brought)> + Send>>
 struct Feed<'a> {
     line: &'a Arc<Line>,
     session: Arc<Session>,
+    /// Tells what came in over this channel from what came before.
+    generation: u64,
     channel: Channel,
     deliveries: Deliveries,
     consumers: Vec<Consumer>,
@@ -71,6 +73,7 @@ struct Consumer {
 /// Serves a queue for as long as there are orders.
 pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders: mpsc::UnboundedReceiver<Order>) {
     let mut first = None;
+    let mut generation = 0;
     loop {
         let session = tokio::select! {
             session = link.session(Duration::MAX) => session,
@@ -83,7 +86,8 @@ pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders
             },
         };
         let Ok(session) = session else { return };
-        line.begin(session.number);
+        generation += 1;
+        line.begin(generation);
         let channel = match session.channel().await {
             Ok(channel) => channel,
             Err(fault) => {
@@ -94,6 +98,7 @@ pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders
         let feed = Feed {
             line: &line,
             session: Arc::clone(&session),
+            generation,
             channel,
             deliveries: SelectAll::new(),
             consumers: Vec::new(),
@@ -101,11 +106,15 @@ pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders
         };
         match feed.run(first.take(), &mut orders).await {
             Ok(()) => return,
-            Err(fault) => session.give_up(fault),
+            Err(fault) if session.is_lost() => tracing::debug!(queue = %line.queue, "{fault}"),
+            Err(fault) => {
+                // The claims of this queue are lost; those of others must not suffer.
+                tracing::error!(queue = %line.queue, "consuming failed and is begun again: {fault}");
+                session.mend().await;
+                tokio::time::sleep(LOOK).await;
+            }
         }
         line.begin(0);
-        // The link knows of it before this task asks for a session again.
-        tokio::task::yield_now().await;
     }
 }
 
@@ -276,7 +285,7 @@ impl Feed<'_> {
             Sorted::Entry(entry) => {
                 let micros = message::micros(&delivery.properties).unwrap_or_else(clock::next);
                 let place = Place { micros, rank: entry.priority.rank(), id: entry.id };
-                let held = Held { entry: *entry, acker: delivery.acker, session: self.session.number };
+                let held = Held { entry: *entry, acker: delivery.acker, session: self.generation };
                 self.line.arrived(place, held);
             }
             Sorted::Elsewhere(message) => {

@@ -23,7 +23,7 @@ struct Inner {
     lineup: Lineup,
     in_hand: HashMap<Place, u64>,
     claims: u64,
-    /// Of which all of them are.
+    /// Of which channel all of them are, counted by the task that consumes.
     session: u64,
     /// What the broker had for us when we began has arrived, so that the most urgent can be told.
     settled: bool,
@@ -114,7 +114,7 @@ impl Line {
         self.changed.notify_all();
     }
 
-    /// A new session: what was held went back to the broker with the old one.
+    /// A new channel: what was held went back to the broker with the old one.
     pub(super) fn begin(&self, session: u64) {
         let mut inner = self.lock();
         inner.session = session;

@@ -1,11 +1,10 @@
 //! The link to the broker: made in the background, and made again when it is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{Stream, StreamExt as _};
-use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection, Event, runtime};
 use listmill_queue_format::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -15,7 +14,7 @@ use super::config::AmqpConfig;
 use super::declare;
 use super::fault::Fault;
 use super::message::Outgoing;
-use super::publisher::{Job, publish};
+use super::publisher::{Job, keep_publishing};
 
 /// Memory for messages on their way to the broker, in KiB. Who finds none waits, and then gives up.
 const ROOM: u32 = 64 << 10;
@@ -26,8 +25,6 @@ const CONNECT: Duration = Duration::from_secs(20);
 
 /// One connection to the broker, as long as it holds.
 pub(super) struct Session {
-    /// Which of this process it is.
-    pub(super) number: u64,
     consuming: Connection,
     jobs: mpsc::UnboundedSender<Job>,
     room: Arc<Semaphore>,
@@ -59,7 +56,7 @@ impl Link {
     /// The session, once there is one; the reason why there is none after `patience`.
     pub(super) async fn session(&self, patience: Duration) -> Result<Arc<Session>, Fault> {
         let mut state = self.state.clone();
-        let up = timeout(patience, state.wait_for(|state| matches!(state, State::Up(_)))).await;
+        let up = timeout(patience, state.wait_for(State::is_up)).await;
         match up {
             Ok(Ok(up)) => match &*up {
                 State::Up(session) => Ok(Arc::clone(session)),
@@ -73,6 +70,7 @@ impl Link {
     /// The session if there is one now.
     pub(super) fn now(&self) -> Result<Arc<Session>, Fault> {
         match &*self.state.borrow() {
+            State::Up(session) if session.is_lost() => Err(session.why_lost()),
             State::Up(session) => Ok(Arc::clone(session)),
             State::Down(fault) => Err(fault.clone()),
         }
@@ -84,15 +82,20 @@ impl Link {
     }
 }
 
+impl State {
+    /// There is a session, and it has not ended just now.
+    fn is_up(&self) -> bool {
+        matches!(self, State::Up(session) if !session.is_lost())
+    }
+}
+
 impl Session {
-    async fn open(config: &AmqpConfig, number: u64) -> Result<Self, Fault> {
+    async fn open(config: &AmqpConfig) -> Result<Self, Fault> {
         // Two connections: the broker stops reading one that publishes when it is short of memory, and with it the
         // acknowledgements that would relieve it.
         let consuming = connect(config, "consuming").await?;
         declare::ensure(&consuming).await?;
         let publishing = connect(config, "publishing").await?;
-        let channel = publishing.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
         let (jobs, received) = mpsc::unbounded_channel();
         let lost = watch::channel(None).0;
         let blocked = Arc::new(AtomicBool::new(false));
@@ -100,16 +103,18 @@ impl Session {
         tokio::spawn(look_out(publishing.events_listener(), Arc::clone(&blocked), lost.clone()));
         let ended = lost.clone();
         tokio::spawn(async move {
-            let fault = publish(channel, received).await;
+            let fault = keep_publishing(&publishing, received).await;
             ended.send_if_modified(|lost| lost.is_none() && lost.replace(fault).is_none());
             let _ = publishing.close(200, "OK".into()).await; // it may be closed already
         });
-        Ok(Session { number, consuming, jobs, room: Arc::new(Semaphore::new(ROOM as usize)), blocked, lost })
+        Ok(Session { consuming, jobs, room: Arc::new(Semaphore::new(ROOM as usize)), blocked, lost })
     }
 
     /// A channel of its own, on the connection that consumes.
     pub(super) async fn channel(&self) -> Result<Channel, Fault> {
-        Ok(self.consuming.create_channel().await?)
+        let channel = self.consuming.create_channel().await.map_err(Fault::from);
+        // A connection that gives no channel is of no use any more.
+        channel.inspect_err(|fault| self.give_up(fault.clone()))
     }
 
     /// The broker has said that it takes nothing now.
@@ -134,6 +139,17 @@ impl Session {
             all = all.and(answer);
         }
         all
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
+    }
+
+    /// A channel failed, though the connection holds: what is missing at the broker is declared.
+    pub(super) async fn mend(&self) {
+        if let Err(error) = declare::ensure(&self.consuming).await {
+            self.give_up(Fault::from(error));
+        }
     }
 
     /// Ends the session: another is begun.
@@ -199,11 +215,9 @@ async fn look_out(events: impl Stream<Item = Event>, blocked: Arc<AtomicBool>, l
 
 /// Connects, waits until that is over, connects again.
 async fn keep(config: AmqpConfig, state: watch::Sender<State>) {
-    static SESSIONS: AtomicU64 = AtomicU64::new(1);
     let mut wait = BACKOFF.0;
     loop {
-        let number = SESSIONS.fetch_add(1, Ordering::Relaxed);
-        let opened = timeout(CONNECT, Session::open(&config, number)).await;
+        let opened = timeout(CONNECT, Session::open(&config)).await;
         let fault = match opened.unwrap_or_else(|_| Err(Fault::Away("it does not answer".to_owned()))) {
             Ok(session) => {
                 tracing::info!("connected to {}", config.broker());

@@ -4,7 +4,7 @@
 //! program does it.
 //!
 //! * One task keeps the link (`link`): two connections, because the broker stops reading from one that publishes when it is short of
-//!   memory, and acknowledgements must pass. Whatever fails ends the session; the next one begins with a look at the topology (`topology`,
+//!   memory, and acknowledgements must pass. A connection that fails ends the session with all its claims, a channel that fails ends what went over it; the next one begins with a look at the topology (`topology`,
 //!   `declare`). Runner threads never meet the library: they ask the runtime and wait (`ask`).
 //! * One task publishes for all threads (`publisher`): each message is `mandatory`, and waits for its confirm with those of other threads.
 //! * One task per queue consumes (`feed`) into a line (`line`) from which threads claim. What is neither due nor an entry goes elsewhere

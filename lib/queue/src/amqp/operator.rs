@@ -4,6 +4,7 @@
 //! and given back in their order. Not from the others: what is given back there counts as having failed, and stands in the way meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use lapin::Channel;
@@ -19,6 +20,10 @@ use super::message::{self, Outgoing};
 use super::names;
 use super::queues::AmqpQueues;
 use crate::{Found, Listed, QueueError, QueueStatus, ShuntReason, State, clock};
+
+/// How often, and how long after each other, it is looked whether what was given back is there.
+const GIVING_BACK: u32 = 40;
+const MOMENT: Duration = Duration::from_millis(25);
 
 /// What to do with a message that is looked at.
 enum Look<T> {
@@ -48,26 +53,40 @@ async fn browse<T>(
     mut look: impl FnMut(&Delivery) -> Look<T>,
 ) -> Result<Option<(T, Delivery, Channel)>, Fault> {
     let channel = session.channel().await?;
-    let mut last = None;
+    let (mut seen, mut last) = (0, None);
     let mut taken = None;
     for _ in 0..count(&channel, name).await? {
         let Some(got) = channel.basic_get(name.into(), BasicGetOptions::default()).await? else { break };
+        let tag = got.delivery.delivery_tag;
         match look(&got.delivery) {
-            Look::On => last = Some(got.delivery.delivery_tag),
-            Look::Enough => {
-                last = Some(got.delivery.delivery_tag);
-                break;
-            }
             Look::Take(value) => {
                 taken = Some((value, got.delivery));
+                break;
+            }
+            Look::On => (seen, last) = (seen + 1, Some(tag)),
+            Look::Enough => {
+                (seen, last) = (seen + 1, Some(tag));
                 break;
             }
         }
     }
     if let Some(tag) = last {
-        channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true }).await?;
+        give_back(&channel, name, tag, seen).await?;
     }
     Ok(taken.map(|(value, delivery)| (value, delivery, channel)))
+}
+
+/// Gives back the `seen` messages up to this one, and waits until they can be seen again: nobody answers to it, and who looks next
+/// must not miss them.
+async fn give_back(channel: &Channel, name: &str, tag: u64, seen: u64) -> Result<(), Fault> {
+    channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true }).await?;
+    for _ in 0..GIVING_BACK {
+        if count(channel, name).await? >= seen {
+            break;
+        }
+        tokio::time::sleep(MOMENT).await;
+    }
+    Ok(())
 }
 
 /// The entries of a queue in one state.
@@ -116,18 +135,17 @@ fn is_of(delivery: &Delivery, id: EntryId) -> bool {
     }
 }
 
+/// An entry that was sought: its queue and state, the broker's queue, the message, still unacknowledged, and its channel.
+type Sought = (Queue, State, String, Delivery, Channel);
+
 /// An entry in a state that can be looked into.
-async fn seek(
-    session: &Session,
-    id: EntryId,
-    states: &[State],
-) -> Result<Option<(Queue, State, Delivery, Channel)>, Fault> {
+async fn seek(session: &Session, id: EntryId, states: &[State]) -> Result<Option<Sought>, Fault> {
     for queue in Queue::ALL {
         for state in states {
             for name in places(queue, *state).unwrap_or_default() {
                 let look = |delivery: &Delivery| if is_of(delivery, id) { Look::Take(()) } else { Look::On };
                 if let Some(((), delivery, channel)) = browse(session, &name, look).await? {
-                    return Ok(Some((queue, *state, delivery, channel)));
+                    return Ok(Some((queue, *state, name, delivery, channel)));
                 }
             }
         }
@@ -137,9 +155,8 @@ async fn seek(
 
 async fn find(session: &Session, id: EntryId) -> Result<Option<Found>, Fault> {
     let states = [State::Shunted, State::Deferred, State::Corrupt];
-    let Some((queue, state, delivery, channel)) = seek(session, id, &states).await? else { return Ok(None) };
-    let tag = delivery.delivery_tag;
-    channel.basic_nack(tag, BasicNackOptions { multiple: false, requeue: true }).await?;
+    let Some((queue, state, name, delivery, channel)) = seek(session, id, &states).await? else { return Ok(None) };
+    give_back(&channel, &name, delivery.delivery_tag, 1).await?;
     let why = message::why(queue, &delivery.properties).filter(|_| state == State::Shunted).and_then(reason);
     Ok(Some(Found { queue, state, bytes: delivery.data, why }))
 }
@@ -150,7 +167,7 @@ fn reason(why: Value) -> Option<ShuntReason> {
 
 /// Makes a shunted or deferred entry claimable.
 pub(super) async fn retry(session: &Session, id: EntryId) -> Result<bool, Fault> {
-    let Some((_, _, delivery, _channel)) = seek(session, id, &[State::Shunted, State::Deferred]).await? else {
+    let Some((_, _, _, delivery, _channel)) = seek(session, id, &[State::Shunted, State::Deferred]).await? else {
         return Ok(false);
     };
     let unreadable = |why: String| Fault::Away(format!("the entry cannot be written again: {why}"));
@@ -163,7 +180,7 @@ pub(super) async fn retry(session: &Session, id: EntryId) -> Result<bool, Fault>
 
 async fn remove(session: &Session, id: EntryId) -> Result<bool, Fault> {
     let states = [State::Shunted, State::Deferred, State::Corrupt];
-    let Some((_, _, delivery, _channel)) = seek(session, id, &states).await? else { return Ok(false) };
+    let Some((_, _, _, delivery, _channel)) = seek(session, id, &states).await? else { return Ok(false) };
     Ok(delivery.acker.ack(BasicAckOptions::default()).await?)
 }
 

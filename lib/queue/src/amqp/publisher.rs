@@ -2,10 +2,11 @@
 
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use lapin::options::BasicPublishOptions;
-use lapin::{Channel, Confirmation, Error};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{Channel, Confirmation, Connection, Error};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::declare;
 use super::fault::Fault;
 use super::message::Outgoing;
 
@@ -28,8 +29,30 @@ struct Answer {
 
 type Mark = (String, String, Option<String>);
 
-/// Publishes until `jobs` ends or the channel fails; says why.
-pub(super) async fn publish(channel: Channel, mut jobs: mpsc::UnboundedReceiver<Job>) -> Fault {
+/// Publishes until `jobs` ends or the connection does; says why. What fails with a channel, because a queue is missing or this user may not write
+/// there, is told to those who wait, and the next channel goes on: nobody's claims may suffer from it.
+pub(super) async fn keep_publishing(connection: &Connection, mut jobs: mpsc::UnboundedReceiver<Job>) -> Fault {
+    loop {
+        let fault = match open(connection).await {
+            Ok(channel) => publish(channel, &mut jobs).await,
+            Err(error) => Fault::from(error),
+        };
+        if jobs.is_closed() || !connection.status().connected() {
+            return fault;
+        }
+        if let Err(error) = declare::ensure(connection).await {
+            return Fault::from(error);
+        }
+    }
+}
+
+async fn open(connection: &Connection) -> Result<Channel, Error> {
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    Ok(channel)
+}
+
+async fn publish(channel: Channel, jobs: &mut mpsc::UnboundedReceiver<Job>) -> Fault {
     let mut answers = FuturesUnordered::new();
     loop {
         tokio::select! {
