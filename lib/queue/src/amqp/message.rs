@@ -49,6 +49,15 @@ impl Outgoing {
         Outgoing { exchange: names::exchange(queue), key: key.into(), properties: properties(queue, id), body }
     }
 
+    /// A notice for the board.
+    pub(super) fn notice(body: Vec<u8>) -> Self {
+        let properties = BasicProperties::default()
+            .with_delivery_mode(PERSISTENT)
+            .with_message_id(names::NOTICE.into())
+            .with_headers(written_at(clock::next()));
+        Outgoing { exchange: names::DIRECTORY.to_owned(), key: names::NOTICE.to_owned(), properties, body }
+    }
+
     /// With the reason why it was set aside.
     pub(super) fn because(mut self, why: &Value) -> Self {
         let mut headers = self.properties.headers().clone().unwrap_or_default();

@@ -11,9 +11,6 @@ use super::names::{
 
 /// An entry whose claimers died, or lost the broker, so many times is dead-lettered into the shunt queue at the next.
 pub(super) const DELIVERY_LIMIT: i64 = 5;
-/// What the notice board keeps at most: the last notice counts, and a stream only drops whole segments.
-const BOARD_BYTES: i64 = 64 << 20;
-const BOARD_SEGMENT: i64 = 16 << 20;
 
 /// A queue as it is declared.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,14 +48,7 @@ impl Topology {
         let mut all = Topology { exchanges: Vec::new(), queues: Vec::new(), bindings: Vec::new() };
         Queue::ALL.into_iter().for_each(|queue| all.add(queue));
         all.exchanges.push(DIRECTORY.to_owned());
-        all.queue(
-            DIRECTORY.to_owned(),
-            vec![
-                ("x-queue-type", text("stream")),
-                ("x-max-length-bytes", Argument::Number(BOARD_BYTES)),
-                ("x-stream-max-segment-size-bytes", Argument::Number(BOARD_SEGMENT)),
-            ],
-        );
+        all.queue(DIRECTORY.to_owned(), vec![quorum(), ("x-max-length", Argument::Number(1))]);
         all.bind(DIRECTORY, NOTICE, DIRECTORY);
         all
     }
