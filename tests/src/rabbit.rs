@@ -1,6 +1,10 @@
 //! A RabbitMQ of the tests' own, from Debian's package: free ports, a directory of its own, never the system's.
 
-#![expect(clippy::disallowed_methods, reason = "starts programs, and waits for them")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "starts programs, and waits until they answer"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

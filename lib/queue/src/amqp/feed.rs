@@ -302,7 +302,7 @@ impl Feed<'_> {
         self.line.settled(false);
         for (place, held) in self.line.take_out(None) {
             let moved = match encode(&held.entry) {
-                Ok(body) => self.session.publish(vec![Outgoing::entry(&held.entry, body).as_of(place.micros)]).await,
+                Ok(body) => self.session.publish(vec![Outgoing::entry(&held.entry, body).written(place.micros)]).await,
                 Err(error) => Err(Fault::Away(error.to_string())),
             };
             match moved {

@@ -46,7 +46,7 @@ pub(crate) struct AmqpHold {
     pub(super) line: Arc<Line>,
     pub(super) place: Place,
     /// None when it is finished.
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<Box<Held>>,
 }
 
 /// What came of looking for an entry until a certain moment.
@@ -96,7 +96,7 @@ impl Line {
         loop {
             if let Some((place, held)) = inner.take() {
                 let entry = Box::new(held.entry.clone());
-                return Got::Entry(entry, AmqpHold { line: Arc::clone(self), place, held: Some(held) });
+                return Got::Entry(entry, AmqpHold { line: Arc::clone(self), place, held: Some(Box::new(held)) });
             }
             if inner.wakes != wakes {
                 return Got::Woken;
@@ -246,7 +246,7 @@ impl Inner {
 impl AmqpHold {
     /// What is held; an error when its connection is lost.
     pub(super) fn held(&self) -> Result<&Held, Fault> {
-        self.held.as_ref().filter(|held| !held.acker.poisoned()).ok_or(Fault::Lost)
+        self.held.as_deref().filter(|held| !held.acker.poisoned()).ok_or(Fault::Lost)
     }
 
     /// The entry has been acknowledged, or is lost to this process.
@@ -259,7 +259,7 @@ impl AmqpHold {
 impl Drop for AmqpHold {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            self.line.put_back(self.place, held);
+            self.line.put_back(self.place, *held);
         }
     }
 }

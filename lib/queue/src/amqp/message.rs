@@ -67,7 +67,7 @@ impl Outgoing {
     }
 
     /// With the time of an earlier message, which this one replaces.
-    pub(super) fn as_of(mut self, micros: u64) -> Self {
+    pub(super) fn written(mut self, micros: u64) -> Self {
         self.properties = self.properties.with_headers(written_at(micros));
         self
     }
