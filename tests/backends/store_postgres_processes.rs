@@ -216,6 +216,15 @@ fn what_a_dead_process_had_to_send_is_sent_by_one_other() {
     assert!(others.iter().all(|store| store.outbox(9) == Ok(vec![])));
 }
 
+/// Says that the others may stop, also when the test fails.
+struct WhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for WhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_server_that_is_killed_under_load_has_lost_nothing_that_was_committed() {
     const KILLS: u64 = 3;
@@ -227,6 +236,7 @@ fn a_server_that_is_killed_under_load_has_lost_nothing_that_was_committed() {
     let committed: Vec<BTreeSet<String>> = thread::scope(|threads| {
         let (server, done) = (&server, &done);
         let killer = threads.spawn(move || {
+            let _in_any_case = WhenDropped(done);
             for _ in 0..KILLS {
                 // Under load: some are in flight when it dies.
                 (0..60).for_each(|_| seen.recv_timeout(Duration::from_secs(60)).expect("commits go on"));
@@ -234,7 +244,6 @@ fn a_server_that_is_killed_under_load_has_lost_nothing_that_was_committed() {
                 server.start_again();
             }
             (0..60).for_each(|_| seen.recv_timeout(Duration::from_secs(60)).expect("commits go on after the last"));
-            done.store(true, Ordering::SeqCst);
         });
         let committed = in_each(&config, |number, store| {
             let mut mine = BTreeSet::new();

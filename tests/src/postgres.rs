@@ -116,6 +116,10 @@ impl PostgresServer {
         children.split_whitespace().for_each(|child| signal("KILL", child));
         signal("KILL", &pid);
         self.stop();
+        // While one of them is still on its way out no server starts on the same data.
+        while children.split_whitespace().any(is_there) {
+            thread::yield_now();
+        }
     }
 
     /// Stops it at once, in order of its own kind.
@@ -224,6 +228,12 @@ fn as_owner(program: &Path) -> Command {
 
 fn signal(name: &str, pid: &str) {
     let _ = Command::new("kill").args([&format!("-{name}"), pid]).stderr(Stdio::null()).status();
+}
+
+/// The process runs, or is about to end; whoever only waits to be counted does not.
+fn is_there(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
 fn free_port() -> u16 {
