@@ -115,7 +115,9 @@ impl Serving {
 
     /// Stops those that still serve.
     pub fn stop(self) {
-        [self.mx, self.db, self.out].into_iter().flatten().for_each(|running| drop(running.stop()));
+        [self.mx, self.db, self.out].into_iter().flatten().for_each(|running| {
+            running.stop();
+        });
     }
 }
 
