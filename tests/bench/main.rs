@@ -2,13 +2,14 @@
 //!
 //! It prints posts/s, deliveries/s, CPU per delivery and peak memory, beside what the sink takes from a trivial sender in the same run: a
 //! figure without that ratio says more about the machine than about the program. Nothing timed decides. It fails when a copy is missing,
-//! doubled or was asked for by nobody.
+//! doubled or was asked for by nobody, and when a bounce is lost.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     reason = "a benchmark: files, sockets, processes, the clock"
 )]
 
+mod bounces;
 mod client;
 mod commands;
 mod options;
@@ -71,7 +72,10 @@ fn run(options: &Options) -> Result<(), Failure> {
         println!();
     }
     if options.wants("commands") {
-        println!("{}", commands::table(options)?);
+        println!("{}\n", commands::table(options)?);
+    }
+    if options.wants("bounces") {
+        println!("{}", bounces::table(options)?);
     }
     Ok(())
 }

@@ -16,7 +16,8 @@ tests/bench/run [OPTION…]
   --size N          octets of a post's body                                    [4096]
   --connections N   LMTP connections in, SMTP connections out                  [10]
   --commands N      people who join by mail and confirm by mail                [1000]
-  --only LIST       some of a,b,import,commands                                [all]
+  --bounces N       members who each bounce, twice on one day                  [2000]
+  --only LIST       some of a,b,import,commands,bounces                        [all]
   --dir DIR         where the sites are made; it must lie on the disk that is to be measured [the system's temporary directory]
   --program FILE    the executable to drive; tests/bench/run gives it";
 
@@ -32,6 +33,7 @@ pub(crate) struct Options {
     pub(crate) size: usize,
     pub(crate) connections: usize,
     pub(crate) commands: usize,
+    pub(crate) bounces: usize,
     only: Vec<String>,
 }
 
@@ -49,7 +51,8 @@ impl Options {
             size: 4_096,
             connections: 10,
             commands: 1_000,
-            only: ["a", "b", "import", "commands"].map(str::to_owned).to_vec(),
+            bounces: 2_000,
+            only: ["a", "b", "import", "commands", "bounces"].map(str::to_owned).to_vec(),
         };
         while let Some(name) = arguments.next() {
             if name == "--help" || name == "-h" {
@@ -76,6 +79,7 @@ impl Options {
             "--size" => self.size = number()?,
             "--connections" => self.connections = number()?.max(1),
             "--commands" => self.commands = number()?.max(1),
+            "--bounces" => self.bounces = number()?.max(1),
             "--import" => self.imports = list().iter().map(|one| one.parse()).collect::<Result<_, _>>()?,
             "--only" => self.only = list(),
             "--dir" => self.dir = PathBuf::from(value),

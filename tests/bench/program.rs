@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use listmill_store::control::RemoteStore;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -150,6 +151,20 @@ impl Serving<'_> {
     /// The most memory that it ever had, in KiB.
     pub(crate) fn peak_kib(&self) -> Result<u64, Failure> {
         peak_kib(self.child.id()).ok_or_else(|| "the serving process is gone".into())
+    }
+
+    /// The store, as the process gives it to others.
+    pub(crate) fn store(&self) -> Result<RemoteStore, Failure> {
+        Ok(RemoteStore::connect(&self.site.dir.path().join("data/control.sock"))?)
+    }
+
+    /// How many entries wait in this queue or are in hand.
+    pub(crate) fn depth(&self, queue: &str) -> Result<u64, Failure> {
+        let queues: Value = serde_json::from_str(&self.site.ask(&["queue", "ls", "--json"])?)?;
+        let found = queues.as_array().into_iter().flatten().find(|one| one["queue"] == queue);
+        found
+            .and_then(|one| one["depth"].as_u64())
+            .ok_or_else(|| format!("queue ls does not say the depth of {queue}").into())
     }
 
     /// What the queues look like, for a failure.

@@ -3,7 +3,7 @@
 //! A copy is a pair of a post (its `X-Bench-Post` field) and a recipient (`member0000042@…`). So a copy that is missing, doubled, or
 //! asked for by nobody is known exactly, and not by a sum.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -35,6 +35,8 @@ pub(crate) struct Tally {
     pub(crate) strange: Vec<String>,
     /// Distinct return paths.
     pub(crate) return_paths: HashSet<u64>,
+    /// Of the last copy of each member, the return path; kept by whoever puts a map here.
+    pub(crate) paths: Option<HashMap<usize, String>>,
     /// When the last one came.
     pub(crate) last: Option<Instant>,
 }
@@ -57,6 +59,9 @@ impl Tally {
                 self.strange.push(format!("<{recipient}> from <{return_path}>"));
                 continue;
             };
+            if let Some(paths) = &mut self.paths {
+                paths.insert(number, return_path.to_owned());
+            }
             let bits = self.seen.entry(post).or_default();
             bits.resize(bits.len().max(number / 64 + 1), 0);
             let bit = 1 << (number % 64);
