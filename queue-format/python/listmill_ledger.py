@@ -53,6 +53,7 @@ class Page:
         self.addresses = [recipient["address"] for recipient in entry.recipients]
         self.outcomes, self.synced = {}, time.monotonic()
         self.file = open(ledger.path / entry.head["id"], "a+b")
+        fcntl.flock(self.file, fcntl.LOCK_EX)  # until it is closed: a broker that restarts hands out again what is in hand
         self.file.seek(0)
         lines = self.file.read()
         whole = lines.rfind(b"\n") + 1

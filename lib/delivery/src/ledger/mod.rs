@@ -23,6 +23,9 @@
 //! The id goes to the disk in `finished` before its page is removed, also across a loss of power. An outcome that could not be
 //! written (the disk is full) is kept in this process, and written when the entry is begun again.
 //!
+//! A page is locked (`flock`) while its entry is being delivered. The queue may hand the same entry out a second time meanwhile: a broker that restarts has
+//! forgotten that it is in hand. The second delivery waits, and then finds everybody done.
+//!
 //! Lines name a recipient by its place and its address, so that a page is never taken for another distribution list.
 
 mod finished;
@@ -91,9 +94,15 @@ impl Ledger {
     /// Begins an entry, or takes up one that a killed process had begun.
     ///
     /// # Errors
-    /// The page cannot be opened, read or written; nothing may be sent then.
+    /// The page cannot be opened, read or written, or another delivery of the same entry is under way or has just ended; nothing may be sent then.
     pub(crate) fn begin(&self, entry: &Entry) -> Result<Page, LedgerError> {
-        let mut page = Page::open(self.path(entry.id), entry)?;
+        let path = self.path(entry.id);
+        let mut page = Page::open(path.clone(), entry)?;
+        if self.was_finished(entry.id) {
+            // Since it was asked whether it is: the other delivery has ended, and its page may be gone.
+            let _ = std::fs::remove_file(&path);
+            return Err(LedgerError::new(&path, "begun")(io::Error::other("the entry has just been finished")));
+        }
         let unwritten = self.unwritten().remove(&entry.id).unwrap_or_default();
         if let Err(error) = page.write(&unwritten) {
             self.unwritten().insert(entry.id, unwritten);
@@ -180,10 +189,33 @@ mod tests {
         let mut page = first.begin(&entry).unwrap();
         assert_eq!(places(&page), [0_usize; 0]);
         first.record(&mut page, &[(3, outcome(250)), (0, outcome(450))]);
+        drop(page);
         let second = Ledger::open(dir.path()).unwrap();
         let page = second.begin(&entry).unwrap();
         assert_eq!(places(&page), [0, 3]);
         assert_eq!(page.done().get(&0), Some(&outcome(450)));
+    }
+
+    #[test]
+    fn an_entry_is_delivered_by_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (entry, other) = (entry(7, 2), entry(8, 2));
+        let (first, second) = (Ledger::open(dir.path()).unwrap(), Ledger::open(dir.path()).unwrap());
+        let mut page = first.begin(&entry).unwrap();
+        for ledger in [&first, &second] {
+            let refused = ledger.begin(&entry).unwrap_err().to_string();
+            assert!(refused.contains("another delivery of this entry is under way"), "{refused}");
+            drop(ledger.begin(&other).unwrap());
+        }
+        first.record(&mut page, &[(0, outcome(250))]);
+        drop(page);
+        // The page is still to be synced, and is free all the same.
+        assert_eq!(places(&second.begin(&entry).unwrap()), [0]);
+        first.finish(entry.id);
+        for ledger in [&first, &second] {
+            let refused = ledger.begin(&entry).unwrap_err().to_string();
+            assert!(refused.contains("finished"), "{refused}");
+        }
     }
 
     #[test]
@@ -200,6 +232,7 @@ mod tests {
             let mut page = ledger.begin(&entry).unwrap();
             assert_eq!(places(&page), if size < first { vec![] } else { vec![0] }, "{size} bytes");
             ledger.record(&mut page, &[(4, outcome(250))]);
+            drop(page);
             assert_eq!(places(&ledger.begin(&entry).unwrap()), if size < first { vec![4] } else { vec![0, 4] });
         }
     }

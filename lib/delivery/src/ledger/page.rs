@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use listmill_queue_format::{Entry, EntryId, Outcome};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
@@ -35,10 +37,15 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Opens the page, or makes it; what is in it that concerns this distribution list is done.
+    /// Opens the page, or makes it, and locks it: nobody else on this host delivers the entry at the same time. What is in it that concerns this distribution list is done.
     pub(super) fn open(path: PathBuf, entry: &Entry) -> Result<Page, LedgerError> {
         let opened = OpenOptions::new().read(true).append(true).create(true).open(&path);
         let mut file = opened.map_err(LedgerError::new(&path, "opened"))?;
+        // A broker that restarts hands an entry out again while the first delivery of it is still under way.
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
+            let busy = std::io::Error::new(errno.kind(), "another delivery of this entry is under way");
+            LedgerError::new(&path, "locked")(if errno == Errno::WOULDBLOCK { busy } else { errno.into() })
+        })?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(LedgerError::new(&path, "read"))?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
@@ -87,6 +94,14 @@ impl Page {
     #[cfg(test)]
     pub(super) fn fail_from_now_on(&mut self) {
         self.file = Arc::new(File::open(&self.path).unwrap());
+    }
+}
+
+impl Drop for Page {
+    /// Whoever syncs the page has its file open for longer.
+    fn drop(&mut self) {
+        // Closing it unlocks it as well.
+        let _ = flock(&*self.file, FlockOperation::Unlock);
     }
 }
 
