@@ -81,6 +81,13 @@ impl Mail {
         self
     }
 
+    /// With this Message-ID, without angle brackets.
+    #[must_use]
+    pub fn identified(mut self, id: &str) -> Mail {
+        id.clone_into(&mut self.id);
+        self
+    }
+
     /// To another address.
     #[must_use]
     pub fn readdressed(mut self, to: &str) -> Mail {

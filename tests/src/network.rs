@@ -1,19 +1,23 @@
 //! Hosts of the tests' own on this machine: network namespaces, each with its own address, and cables between those that may talk.
 //!
 //! There is no router and no switch: a host reaches those that a cable leads to, on any port, and nobody else. That is the firewall, and a cable can be
-//! cut. All of it goes when the [`Network`] is dropped; what a killed run has left is removed by the next one.
+//! cut. All of it goes when the [`Network`] is dropped, or when this process dies in whatever way; what is left all the same is removed by the next run.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a harness for tests: programs, threads, and a failure is the end of the test"
+    clippy::disallowed_types,
+    reason = "a harness for tests: programs, sockets, threads, and a failure is the end of the test"
 )]
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -28,7 +32,14 @@ pub struct Network {
     /// `listmill-<pid>-<number>`
     name: String,
     hosts: Vec<&'static str>,
+    /// A shell that removes everything when its input ends.
+    keeper: Child,
 }
+
+/// Its arguments are `ip` and the namespaces; a line of its input is a directory that goes with them.
+const KEEPER: &str = "ip=$1; shift; dirs=''; while read -r dir; do dirs=\"$dirs $dir\"; done
+for ns; do for pid in $($ip netns pids $ns 2>/dev/null); do kill -9 $pid; done; $ip netns delete $ns; done 2>/dev/null
+[ -z \"$dirs\" ] || rm -rf $dirs";
 
 impl Network {
     /// These hosts, with these cables. None: the test ends, after a line that says what is missing.
@@ -45,7 +56,12 @@ impl Network {
         SWEPT.call_once(|| sweep(&ip));
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{OURS}{}-{number}", std::process::id());
-        let network = Network { ip, name, hosts: hosts.to_vec() };
+        let namespaces = hosts.iter().map(|host| format!("{name}-{host}"));
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER, "keeper"]).arg(&ip).args(namespaces).stdin(Stdio::piped()).stdout(Stdio::null());
+        // In a group of its own: what interrupts the tests must not interrupt it.
+        let keeper = keeper.process_group(0).spawn().unwrap();
+        let network = Network { ip, name, hosts: hosts.to_vec(), keeper };
         for host in hosts {
             let made = network.ip(&["netns", "add", &network.namespace(host)]);
             if !made.status.success() {
@@ -97,6 +113,11 @@ impl Network {
         })
     }
 
+    /// Whether a connection from a host to this address comes about.
+    pub fn reaches(&self, from: &str, to: SocketAddr) -> bool {
+        self.within(from, || TcpStream::connect_timeout(&to, Duration::from_millis(300)).is_ok())
+    }
+
     /// Cuts a cable, at the end of `far`: `near` gets no answer any more, and nothing tells it.
     pub fn cut(&self, near: &str, far: &str) {
         self.in_namespace(far, &["link", "set", near, "down"]);
@@ -132,6 +153,11 @@ impl Network {
         succeeded(&self.ip(&[&["netns", "exec", &self.namespace(host)], command].concat()), command)
     }
 
+    /// This directory goes with the network, also where nothing is dropped. It must be one of those that the system makes for temporary files.
+    pub fn takes_along(&self, dir: &Path) {
+        writeln!(self.keeper.stdin.as_ref().unwrap(), "{}", dir.display()).unwrap();
+    }
+
     fn connect(&self, one: &str, other: &str) {
         let (here, there) = (self.namespace(one), self.namespace(other));
         // Each end is called as the host that the cable leads to.
@@ -159,7 +185,9 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        self.hosts.iter().for_each(|host| remove(&self.ip, &self.namespace(host)));
+        drop(self.keeper.stdin.take());
+        // It has a status whatever it did; what it could not do the next run will.
+        let _ = self.keeper.wait();
     }
 }
 
@@ -210,18 +238,15 @@ fn readable(socket: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_types, reason = "sockets, to see who reaches whom")]
 mod tests {
     use super::*;
     use std::io::Read;
-    use std::net::{SocketAddr, TcpListener, TcpStream};
-    use std::time::Duration;
+    use std::net::TcpListener;
 
     /// Whether a connection from `from` to a listener on `to` comes about.
     fn reaches(network: &Network, from: &str, to: &str) -> bool {
         let listener = network.within(to, || TcpListener::bind((network.address(to), 0)).unwrap());
-        let address: SocketAddr = listener.local_addr().unwrap();
-        network.within(from, || TcpStream::connect_timeout(&address, Duration::from_millis(300)).is_ok())
+        network.reaches(from, listener.local_addr().unwrap())
     }
 
     #[test]
@@ -247,7 +272,7 @@ mod tests {
         let (mut far, _) = listener.accept().unwrap();
         network.cut("one", "two");
         near.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        std::io::Write::write_all(&mut near, b"?").unwrap();
+        near.write_all(b"?").unwrap();
         let silence = near.read(&mut [0]).unwrap_err();
         assert_eq!(silence.kind(), std::io::ErrorKind::WouldBlock);
         network.mend("one", "two");

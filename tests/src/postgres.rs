@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,7 @@ use crate::needs::needs;
 
 /// Who works with the server.
 const USER: &str = "mill";
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// So long a server may take to start, or to recover.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct PostgresServer {
     bin: PathBuf,
     dir: TempDir,
+    address: IpAddr,
     port: u16,
     /// A shell that ends the server when its input ends.
     keeper: Mutex<Option<Child>>,
@@ -44,10 +46,15 @@ pub struct PostgresServer {
 impl PostgresServer {
     /// A new server, which answers; none: the test ends, after a line that says why.
     pub fn start() -> Option<PostgresServer> {
-        Some(PostgresServer::make(&needs("postgres")?, false))
+        Some(PostgresServer::make(&needs("postgres")?, LOOPBACK, false))
     }
 
-    fn make(postgres: &Path, outlives: bool) -> PostgresServer {
+    /// The same at another address of this host, for clients of other hosts.
+    pub fn start_at(address: IpAddr) -> Option<PostgresServer> {
+        Some(PostgresServer::make(&needs("postgres")?, address, false))
+    }
+
+    fn make(postgres: &Path, address: IpAddr, outlives: bool) -> PostgresServer {
         let bin = postgres.parent().expect("it lies in a directory").to_owned();
         let dir = TempDir::new().expect("a directory");
         own(dir.path());
@@ -59,9 +66,14 @@ impl PostgresServer {
             .stdout(Stdio::null())
             .status();
         assert!(made.expect("initdb").success(), "initdb failed");
-        let port = free_port();
+        if address != LOOPBACK {
+            let mut access =
+                fs::OpenOptions::new().append(true).open(data.join("pg_hba.conf")).expect("initdb made it");
+            writeln!(access, "host all all 0.0.0.0/0 scram-sha-256").expect("written");
+        }
+        let port = free_port(address);
         let (keeper, log, databases) = (Mutex::default(), Arc::default(), AtomicU32::new(0));
-        let server = PostgresServer { bin, dir, port, keeper, log, databases, outlives };
+        let server = PostgresServer { bin, dir, address, port, keeper, log, databases, outlives };
         server.start_again();
         server
     }
@@ -78,7 +90,7 @@ impl PostgresServer {
             .arg(self.bin.join("postgres"))
             .arg("-D")
             .arg(self.dir.path().join("data"))
-            .args(["-p", &self.port.to_string(), "-h", "127.0.0.1", "-k"])
+            .args(["-p", &self.port.to_string(), "-h", &self.address.to_string(), "-k"])
             .arg(self.dir.path())
             .args(["-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "deadlock_timeout=50ms"])
             .stdin(Stdio::piped())
@@ -140,7 +152,7 @@ impl PostgresServer {
 
     /// How to reach a database of this server.
     pub fn config(&self, name: &str) -> PostgresConfig {
-        let url = format!("postgres://{USER}@127.0.0.1:{}/{name}", self.port);
+        let url = format!("postgres://{USER}@{}:{}/{name}", self.address, self.port);
         PostgresConfig { url, password: Some(PASSWORD.to_owned()), ..PostgresConfig::default() }
     }
 
@@ -157,8 +169,8 @@ impl PostgresServer {
     /// Has the server carry out a statement, from outside.
     pub fn psql(&self, database: &str, sql: &str) -> bool {
         let done = Command::new(self.bin.join("psql"))
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", USER, "-d", database, "-c", sql])
-            .args(["-p", &self.port.to_string()])
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database, "-c", sql])
+            .args(["-h", &self.address.to_string(), "-p", &self.port.to_string()])
             .env("PGPASSWORD", PASSWORD)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -182,7 +194,7 @@ impl Drop for PostgresServer {
 pub fn shared() -> Option<&'static PostgresServer> {
     static SHARED: OnceLock<PostgresServer> = OnceLock::new();
     let postgres = needs("postgres")?;
-    Some(SHARED.get_or_init(|| PostgresServer::make(&postgres, true)))
+    Some(SHARED.get_or_init(|| PostgresServer::make(&postgres, LOOPBACK, true)))
 }
 
 /// The password of the server's user: odd on purpose.
@@ -236,7 +248,7 @@ fn is_there(pid: &str) -> bool {
     status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+fn free_port(address: IpAddr) -> u16 {
+    let listener = TcpListener::bind((address, 0)).expect("a port");
     listener.local_addr().expect("its address").port()
 }

@@ -68,6 +68,11 @@ impl Site {
         site
     }
 
+    /// The program is started through this command from now on.
+    pub fn start_through(&mut self, through: Vec<String>) {
+        self.through = through;
+    }
+
     /// Writes this site file, for the next process that reads it.
     pub fn write(&self, site_file: &str) {
         std::fs::write(self.dir.path().join("listmill.toml"), site_file).unwrap();

@@ -7,11 +7,11 @@
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -19,16 +19,38 @@ use tempfile::TempDir;
 
 use crate::needs::needs;
 
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// For a broker to start; the machine may be busy.
 const START: Duration = Duration::from_secs(120);
 
-/// One broker at a time in each program of tests: several that start at once keep a small machine busy for minutes.
-static TURN: Mutex<()> = Mutex::new(());
+/// One broker at a time in each program of tests: several that start at once keep a small machine busy for minutes. (Not a guard of a lock, because
+/// a broker may go from one thread to another.)
+struct Turn;
+
+static TAKEN: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+impl Turn {
+    fn take() -> Turn {
+        let taken = TAKEN.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *TAKEN.1.wait_while(taken, |taken| *taken).unwrap_or_else(PoisonError::into_inner) = true;
+        Turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *TAKEN.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        TAKEN.1.notify_one();
+    }
+}
 
 /// A broker. It ends when this is dropped.
 pub struct Rabbit {
-    _turn: MutexGuard<'static, ()>,
+    _turn: Option<Turn>,
     dir: TempDir,
+    address: IpAddr,
+    /// More lines of its configuration.
+    more: String,
     server: Option<Child>,
     /// Where it listens for AMQP.
     pub port: u16,
@@ -49,26 +71,40 @@ fn programs() -> Option<PathBuf> {
     versions.flatten().map(|version| version.path().join("sbin")).find(|sbin| sbin.join("rabbitmq-server").exists())
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("its address").port()
+fn free_port(address: IpAddr) -> u16 {
+    TcpListener::bind((address, 0)).expect("a port").local_addr().expect("its address").port()
 }
 
 impl Rabbit {
     /// A broker that answers; it also listens within TLS, for `localhost`. None: the test ends, after a line that says what is missing.
     pub fn start() -> Option<Self> {
+        let turn = needs("rabbitmq-server").map(|_| Turn::take())?;
+        let mut rabbit = Rabbit::start_at(LOOPBACK, None)?;
+        rabbit._turn = Some(turn);
+        Some(rabbit)
+    }
+
+    /// The same at another address of this host, for clients of other hosts, with these definitions (JSON): `guest` is let in from nowhere else.
+    pub fn start_at(address: IpAddr, definitions: Option<&str>) -> Option<Self> {
         needs("rabbitmq-server")?;
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().expect("a directory");
         let tls = certificates(dir.path());
-        let (port, epmd_port, dist_port) = (free_port(), free_port(), free_port());
-        let mut rabbit = Rabbit { _turn: turn, dir, server: None, port, epmd_port, dist_port, tls };
+        let (port, epmd_port, dist_port) = (free_port(address), free_port(LOOPBACK), free_port(LOOPBACK));
+        let mut more = String::new();
+        if let Some(definitions) = definitions {
+            let path = dir.path().join("definitions.json");
+            std::fs::write(&path, definitions).expect("a file");
+            more = format!("load_definitions = {}\n", path.display());
+        }
+        let mut rabbit = Rabbit { _turn: None, dir, address, more, server: None, port, epmd_port, dist_port, tls };
         rabbit.configure();
         rabbit.run();
         Some(rabbit)
     }
 
     fn configure(&self) {
-        let mut config = format!("listeners.tcp.default = 127.0.0.1:{}\nlog.console = false\n", self.port);
+        let mut config =
+            format!("listeners.tcp.default = {}:{}\nlog.console = false\n{}", self.address, self.port, self.more);
         let dir = self.dir.path().display();
         config += &format!(
             "listeners.ssl.default = 127.0.0.1:{}\nssl_options.certfile = {dir}/broker.pem\nssl_options.keyfile = {dir}/broker.key\n",
@@ -76,6 +112,11 @@ impl Rabbit {
         );
         std::fs::write(self.dir.path().join("rabbitmq.conf"), config).expect("a file");
         std::fs::write(self.dir.path().join("plugins"), "[].\n").expect("a file");
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// Its address with the user that every broker has at first.
@@ -128,7 +169,7 @@ impl Rabbit {
 
     /// It answers the first words of AMQP.
     fn answers(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let Ok(mut stream) = TcpStream::connect((self.address, self.port)) else { return false };
         let mut first = [0];
         stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
             && stream.write_all(b"AMQP\0\0\x09\x01").is_ok()
@@ -206,5 +247,5 @@ fn certificates(dir: &Path) -> Tls {
     std::fs::write(&ca_file, authority.pem()).expect("a file");
     std::fs::write(dir.join("broker.pem"), broker.pem()).expect("a file");
     std::fs::write(dir.join("broker.key"), key.serialize_pem()).expect("a file");
-    Tls { port: free_port(), ca_file }
+    Tls { port: free_port(LOOPBACK), ca_file }
 }

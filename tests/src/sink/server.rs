@@ -59,9 +59,14 @@ pub(super) struct Shared {
 impl Sink {
     /// Starts to listen on a port that the system chooses.
     pub fn start(script: Script) -> Sink {
+        Sink::start_at("127.0.0.1:0".parse().expect("an address"), script)
+    }
+
+    /// Starts to listen there.
+    pub fn start_at(address: SocketAddr, script: Script) -> Sink {
         let runtime =
             Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime can be built");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+        let listener = std::net::TcpListener::bind(address).expect("the address is ours, and the port free");
         let address = listener.local_addr().expect("a bound socket has an address");
         listener.set_nonblocking(true).expect("a socket can be made non-blocking");
         let shared =
@@ -83,6 +88,11 @@ impl Sink {
     /// What was received, in order.
     pub fn received(&self) -> Vec<Received> {
         self.shared.log().received.clone()
+    }
+
+    /// What was received behind the first so many.
+    pub fn received_after(&self, count: usize) -> Vec<Received> {
+        self.shared.log().received.iter().skip(count).cloned().collect()
     }
 
     /// How many messages were received.
