@@ -48,6 +48,11 @@ fn a_password_that_is_not_this_hosts_must_not_be_here() {
     let told = checked(&site);
     assert!(told.contains("WRONG  credentials") && told.contains("queue-db1 belongs to db1"), "{told}");
     assert!(told.contains("WRONG  no store") && told.contains("secrets/store"), "{told}");
+    // What must not be on one host has to be on another.
+    let site = host("db1", SECRETS);
+    put(&site, "secrets/queue-db1");
+    let told = site.fails(78, &["run"], b"");
+    assert!(told.contains("secrets/store"), "{told}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "processes, files and threads of tests")]
 
+mod broker;
 mod checked;
+mod database;
 mod drained;
 mod shared;
 mod story;

@@ -261,7 +261,7 @@ impl Shell {
         self.queues.shunt(claim, &why).map(|()| Carried::Shunted)
     }
 
-    /// Sends what a crash between steps 3 and 5 left in the outbox. To be called before any runner starts.
+    /// Sends what a crash between steps 3 and 5 left in the outbox. Best called before any runner starts: it does not know whose work is in hand.
     ///
     /// # Errors
     /// The store or a queue is not to be had now.

@@ -97,14 +97,21 @@ fn carry(runner: &dyn Runner, shell: &Shell, claimed: Claimed) -> Carried {
     })
 }
 
-/// Sends, now and then, what an administration command that died left in the outbox. A record is left alone until it was seen
-/// twice: the runner that wrote it is most likely about to send it itself.
+/// Sends what a crash has left in the outbox, at once, and then, now and then, what an administration command that died has left. Of the
+/// latter a record is left alone until it was seen twice: the runner that wrote it is most likely about to send it itself.
 ///
 /// # Errors
 /// The system gives no thread.
 pub fn sweep_outbox(shell: &Shell, stop: &Stop) -> std::io::Result<JoinHandle<()>> {
     let (shell, stop) = (shell.clone(), stop.clone());
     std::thread::Builder::new().name("outbox".to_owned()).spawn(move || {
+        // The store or the broker may be away when the process starts: what waits for them here is nobody else's work.
+        while let Err(error) = shell.empty_outbox() {
+            tracing::warn!("the outbox cannot be emptied now: {error}");
+            if stop.wait(BACKOFF.1) {
+                return;
+            }
+        }
         let mut seen: HashSet<EntryId> = HashSet::new();
         while !stop.wait(SWEEP) {
             match shell.sweep(&seen) {

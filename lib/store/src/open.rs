@@ -8,19 +8,21 @@ use std::time::{Duration, Instant};
 use listmill_core::settings::Cascade;
 
 use crate::control::RemoteStore;
-use crate::{OpenError, SledStore, Store};
+use crate::{OpenError, PostgresStore, SledStore, Store};
 
 /// So long a store is tried that somebody owns who does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A store that was opened: owned by this process, or asked for over the owner's control socket.
+/// A store that was opened: owned by this process, asked for over the owner's control socket, or in a database.
 #[derive(Debug, Clone)]
 pub enum Opened {
     /// This process owns the store; nobody else can, until it is dropped.
     Own(Arc<SledStore>),
     /// Another process owns the store.
     Remote(Arc<RemoteStore>),
+    /// Nobody owns it: it is in a database.
+    Shared(Arc<PostgresStore>),
 }
 
 impl Opened {
@@ -29,6 +31,7 @@ impl Opened {
         match self {
             Opened::Own(store) => store.clone(),
             Opened::Remote(store) => store.clone(),
+            Opened::Shared(store) => store.clone(),
         }
     }
 }

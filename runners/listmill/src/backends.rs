@@ -1,50 +1,149 @@
 //! The backends that the site file names, opened.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use listmill_queue::{Board, DiskBoard, DiskQueues, FrontedQueues, QueueBackend};
+use listmill_queue::{
+    AmqpConfig, AmqpQueues, Board, DiskBoard, DiskQueues, ForwardConfig, ForwardQueues, FrontedQueues, MixedQueues,
+    QueueBackend,
+};
 use listmill_queue_format::Queue;
-use listmill_runner::config::{Front, Site, StoreBackendKind};
-use listmill_store::Opened;
+use listmill_runner::config::{Access, Front, QueueBackendKind, Site, StoreBackendKind};
+use listmill_store::{Opened, PostgresConfig, PostgresStore};
 
 use crate::failure::{Failure, Outcome};
 use crate::office;
 
-/// The queues of a site, for the user that it belongs to.
+/// How long a command waits for the broker.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How often it is looked whether the broker is there.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What carries entries and notices between runners.
+pub(crate) struct Carriers {
+    pub(crate) queues: Arc<dyn QueueBackend>,
+    /// Where the queues are that cross hosts.
+    pub(crate) board: Arc<dyn Board>,
+}
+
+/// Who opens the queues.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// A process that serves: it passes on what this host has kept for the broker.
+    Serving,
+    /// A command, which ends soon.
+    Short,
+}
+
+/// The queues of a site, for a command of the user that it belongs to.
 pub(crate) fn queues(site: &Site) -> Outcome<Arc<dyn QueueBackend>> {
+    Ok(carriers(site, Stay::Short)?.queues)
+}
+
+/// The queues of a site and its notice board, for the user that it belongs to.
+pub(crate) fn carriers(site: &Site, stay: Stay) -> Outcome<Carriers> {
     office::own(site)?;
-    if site.queue.uses_broker() {
-        return Err(Failure::config("queue.backend: this version has no amqp"));
+    let mut disks: BTreeMap<PathBuf, Arc<DiskQueues>> = BTreeMap::new();
+    for path in site.queue.spools() {
+        disks.insert(path.to_owned(), Arc::new(DiskQueues::open(path)?));
     }
-    let queues = Arc::new(DiskQueues::open(&site.queue.spool)?);
-    fronted(site, queues)
+    if !site.queue.uses_broker() {
+        let queues = fronted(site, mixed(site, &disks, None), stay)?;
+        return Ok(Carriers { queues, board: Arc::new(DiskBoard::open(&site.queue.spool)?) });
+    }
+    let broker = broker(site, stay)?;
+    let in_front = kept_here(site, &broker, stay)?;
+    Ok(Carriers { queues: fronted(site, mixed(site, &disks, Some(&in_front)), stay)?, board: broker })
+}
+
+/// Each queue where the site file says.
+fn mixed(
+    site: &Site,
+    disks: &BTreeMap<PathBuf, Arc<DiskQueues>>,
+    broker: Option<&Arc<dyn QueueBackend>>,
+) -> Arc<dyn QueueBackend> {
+    let choose = |queue| -> Arc<dyn QueueBackend> {
+        match (site.queue.backend(queue), broker) {
+            (QueueBackendKind::Disk(path), _) => disks.get(path).expect("every spool has been opened").clone(),
+            (QueueBackendKind::Amqp, broker) => broker.expect("a broker that is used has been opened").clone(),
+        }
+    };
+    match disks.values().next() {
+        Some(only) if disks.len() == 1 && broker.is_none() => only.clone(),
+        _ => Arc::new(MixedQueues::new(choose)),
+    }
+}
+
+/// How to get to the broker of the site.
+pub(crate) fn broker_config(site: &Site, stay: Stay) -> Outcome<AmqpConfig> {
+    let access = site.queue.broker.as_ref().ok_or_else(|| Failure::config("queue.url: no broker is named"))?;
+    config_of(site, access, stay)
+}
+
+fn config_of(site: &Site, access: &Access, stay: Stay) -> Outcome<AmqpConfig> {
+    let mut config = AmqpConfig::new(access.url_with_password().map_err(Failure::config)?, site.host.clone());
+    config.ca_file = access.ca_file.clone();
+    config.prefetch = site.queue.prefetch;
+    if stay == Stay::Short {
+        config.patience = PATIENCE;
+    }
+    Ok(config)
+}
+
+/// The broker of the site; one that is not there is waited for in the background.
+pub(crate) fn broker(site: &Site, stay: Stay) -> Outcome<Arc<AmqpQueues>> {
+    Ok(Arc::new(AmqpQueues::connect(broker_config(site, stay)?)?))
+}
+
+/// The broker with this host's own spool in front of it, where it may have one.
+fn kept_here(site: &Site, broker: &Arc<AmqpQueues>, stay: Stay) -> Outcome<Arc<dyn QueueBackend>> {
+    if site.queue.spool_limit == 0 {
+        return Ok(broker.clone());
+    }
+    let mut config = ForwardConfig::new(site.queue.unsent());
+    config.max_bytes = site.queue.spool_limit;
+    let queues = ForwardQueues::open(broker.clone(), config)?;
+    if stay == Stay::Short {
+        // What it puts would wait here for a process that serves, only because the connection is not made yet.
+        let deadline = Instant::now() + PATIENCE;
+        while !broker.is_ready() && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
+    }
+    if stay == Stay::Serving {
+        queues.forward().map_err(|error| Failure::io("start a thread", &error))?;
+    }
+    Ok(Arc::new(queues))
 }
 
 /// With what is in front of some of them.
-fn fronted(site: &Site, queues: Arc<dyn QueueBackend>) -> Outcome<Arc<dyn QueueBackend>> {
+fn fronted(site: &Site, queues: Arc<dyn QueueBackend>, stay: Stay) -> Outcome<Arc<dyn QueueBackend>> {
     let mut fronts: BTreeMap<Queue, Arc<dyn QueueBackend>> = BTreeMap::new();
     for (queue, front) in &site.queue.fronts {
-        let front = match front {
+        let front: Arc<dyn QueueBackend> = match front {
             Front::Disk(path) => Arc::new(DiskQueues::open(path)?),
-            Front::Amqp(_) => return Err(Failure::config(format!("queue.{queue}.via: this version has no amqp"))),
+            Front::Amqp(access) => Arc::new(AmqpQueues::connect(config_of(site, access, stay)?)?),
         };
         fronts.insert(*queue, front);
     }
     Ok(if fronts.is_empty() { queues } else { Arc::new(FrontedQueues::new(queues, fronts)) })
 }
 
-/// The notice board, which is where the queues are that cross hosts.
-pub(crate) fn board(site: &Site) -> Outcome<Arc<dyn Board>> {
-    Ok(Arc::new(DiskBoard::open(&site.queue.spool)?))
-}
-
 /// The store of a site, which is made if it is not there.
 pub(crate) fn store(site: &Site) -> Outcome<Opened> {
     match &site.store {
         StoreBackendKind::Sled(path) => Ok(listmill_store::open(path, &site.socket(), site.cascade.clone())?),
-        StoreBackendKind::Postgres(_) => Err(Failure::config("store.backend: this version has no postgres")),
+        StoreBackendKind::Postgres(database) => {
+            let config = PostgresConfig {
+                url: database.url.clone(),
+                password: database.password().map_err(Failure::config)?,
+                ca_file: database.ca_file.clone(),
+                pool_size: 0,
+            };
+            Ok(Opened::Shared(Arc::new(PostgresStore::open(&config, site.cascade.clone())?)))
+        }
     }
 }
 

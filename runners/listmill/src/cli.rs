@@ -393,6 +393,28 @@ pub(crate) struct Wanted {
     pub(crate) list: Option<ListAddress>,
 }
 
+/// Where a queue was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MoveFrom {
+    /// In this spool; none: in that of the site file.
+    Disk(Option<PathBuf>),
+    /// At the broker of the site file.
+    Amqp,
+}
+
+impl std::str::FromStr for MoveFrom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "disk" => Ok(MoveFrom::Disk(None)),
+            None if text == "amqp" => Ok(MoveFrom::Amqp),
+            Some(("disk", path)) if !path.is_empty() => Ok(MoveFrom::Disk(Some(PathBuf::from(path)))),
+            _ => Err("it is disk, disk:PATH or amqp".to_owned()),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
     /// All queues: how much waits, since when, what is deferred or set aside
@@ -442,6 +464,17 @@ pub(crate) enum QueueCommand {
     Resume {
         /// Which queue
         queue: Queue,
+    },
+    /// Carry what is left of a queue from where it was to where the site file has it now
+    ///
+    /// After the backend or the path of a queue has changed in the site file and its writers have been restarted. Entries that a process
+    /// still has in hand there are named: run it again. What was set aside after a fault stays where it is, and is counted.
+    Move {
+        /// Which
+        queue: Queue,
+        /// Where it was: disk (the spool of the site file), disk:PATH, or amqp (the broker of the site file)
+        #[arg(long, value_name = "PLACE")]
+        from: MoveFrom,
     },
     /// Let a runner on this host finish what it has in hand and stop, so that it can be started elsewhere; returns when it has
     ///

@@ -7,6 +7,7 @@ use std::time::Duration;
 use listmill_core::NoStore;
 use listmill_delivery::{Deliverer, Ledger, Timeouts};
 use listmill_intake::{Limits, Server as Intake};
+use listmill_queue::Board;
 use listmill_queue_format::{Queue, Timestamp};
 use listmill_runner::config::Site;
 use listmill_runner::{
@@ -20,6 +21,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::backends::{Carriers, Stay};
 use crate::commands::init::make_private;
 use crate::failure::{Failure, Outcome};
 use crate::placement::Lookup;
@@ -86,7 +88,7 @@ impl Serving {
     /// Starts serving these queues; returns when every socket listens.
     pub(crate) fn start(site: &Site, queues: &[Queue], runtime: &Runtime) -> Outcome<Serving> {
         remember_panics();
-        let (shell, opened) = shell(site, queues)?;
+        let Kit { shell, opened, board } = kit(site, queues, Stay::Serving)?;
         if let Some(Opened::Remote(_)) = &opened {
             tracing::warn!(
                 "another process owns the store: this one works through it, and waits whenever no such process serves; \
@@ -114,7 +116,7 @@ impl Serving {
             serving.start_intake(site, runtime)?;
         }
         queues.iter().try_for_each(|queue| serving.start_runner(*queue, site, runtime))?;
-        serving.start_chores(site, queues)?;
+        serving.start_chores(site, queues, &board)?;
         serving.start_control(site, opened.as_ref())?;
         tracing::info!("ready: serving {}{}", names(queues), listening(&serving.listen));
         Ok(serving)
@@ -141,17 +143,17 @@ impl Serving {
     }
 
     /// What is done beside the runners.
-    fn start_chores(&mut self, site: &Site, queues: &[Queue]) -> Outcome {
+    fn start_chores(&mut self, site: &Site, queues: &[Queue], board: &Arc<dyn Board>) -> Outcome {
         let health = &self.shell.health;
         if let Some(store) = &self.shell.store {
             self.threads.push(sweep_outbox(&self.shell, &self.stop).map_err(no_thread)?);
             if placement::wants_directory(site) && placement::need_store(queues) {
-                let board = backends::board(site)?;
+                let board = Arc::clone(board);
                 self.threads.push(publish_directory(store, board, health, &self.stop).map_err(no_thread)?);
             }
         }
         if let Some(directory) = &self.shell.directory {
-            let board = backends::board(site)?;
+            let board = Arc::clone(board);
             self.threads.push(watch_directory(directory, board, health, &self.stop).map_err(no_thread)?);
         }
         Ok(())
@@ -239,24 +241,32 @@ impl Attendant for Desk {
     }
 }
 
-/// What a process of this site that serves these queues works with; and its store, where it opens one.
-pub(crate) fn shell(site: &Site, queues: &[Queue]) -> Outcome<(Shell, Option<Opened>)> {
+/// What a process of this site works with.
+pub(crate) struct Kit {
+    pub(crate) shell: Shell,
+    /// Its store, where it opens one.
+    opened: Option<Opened>,
+    board: Arc<dyn Board>,
+}
+
+/// What a process of this site that serves these queues works with.
+pub(crate) fn kit(site: &Site, queues: &[Queue], stay: Stay) -> Outcome<Kit> {
     let lookup = placement::lookup(site, queues)?;
     // The queues first: they are refused to whom the site does not belong.
-    let backend = backends::queues(site)?;
+    let Carriers { queues, board } = backends::carriers(site, stay)?;
     let opened = match lookup {
         // A host that has no business with the store has no credentials either (invariant 4).
         Lookup::Directory | Lookup::Nothing => None,
         Lookup::Store => Some(backends::store(site)?),
     };
     let shell = Shell {
-        queues: backend,
+        queues,
         store: opened.as_ref().map(Opened::store),
         directory: matches!(lookup, Lookup::Directory).then(|| KnownDirectory::open(&site.directory())),
         host: site.host.clone(),
         health: Health::default(),
     };
-    Ok((shell, opened))
+    Ok(Kit { shell, opened, board })
 }
 
 fn no_thread(error: std::io::Error) -> Failure {

@@ -62,6 +62,19 @@ pub(crate) fn outbound() -> Outbound {
     Outbound { schedule: Schedule::default() }
 }
 
+/// The queues that the runner of this one writes to.
+pub(crate) fn writes(queue: Queue) -> &'static [Queue] {
+    match queue {
+        Queue::Inbound => Inbound::WRITES,
+        Queue::Auth => Auth::WRITES,
+        Queue::Moderation => Moderation::WRITES,
+        Queue::Pending => Pending::WRITES,
+        Queue::Outbound => Outbound::WRITES,
+        Queue::Bounce => Bounce::WRITES,
+        Queue::Command => Command::WRITES,
+    }
+}
+
 /// The reception of this site.
 pub(crate) fn gate(site: &Site, shell: Shell) -> Gate<Inbound> {
     let stage = inbound(site);

@@ -65,6 +65,11 @@ impl QueueConfig {
         self.backends.values().any(|backend| *backend == QueueBackendKind::Amqp)
     }
 
+    /// What this host keeps until the broker takes it.
+    pub fn unsent(&self) -> PathBuf {
+        self.spool.join("unsent")
+    }
+
     /// Every spool that holds a queue.
     pub fn spools(&self) -> BTreeSet<&Path> {
         let paths = self.backends.values().filter_map(|backend| match backend {

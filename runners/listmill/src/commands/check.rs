@@ -1,5 +1,6 @@
 //! `listmill check`: the site file and everything that it names.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -8,11 +9,13 @@ use std::time::Duration;
 
 use listmill_delivery::{Deliverer, Ledger, RelayUrl, Timeouts};
 use listmill_intake::Listen;
+use listmill_queue::amqp_check;
 use listmill_queue_format::Queue;
-use listmill_runner::config::{Site, StoreBackendKind};
+use listmill_runner::config::{QueueBackendKind, Site, StoreBackendKind};
 use listmill_store::Opened;
 use rustix::fs::Access;
 
+use crate::backends::Stay;
 use crate::commands::{check_host, status};
 use crate::failure::{Failure, Outcome};
 use crate::{backends, office, output, placement, texts, wiring};
@@ -100,11 +103,28 @@ fn store(site: &Site, report: &mut Report) -> Outcome {
         let whose = match opened {
             Opened::Own(_) => ", free",
             Opened::Remote(_) => ", in use by a serving process",
+            Opened::Shared(_) => "",
         };
         let figures = opened.store().figures().map_err(|error| error.reason)?;
         Ok(format!("{}{whose}, {} lists, {} people", figures.backend, figures.lists, figures.people))
     });
     report.line(&what, looked)
+}
+
+/// The broker answers this host, has what is needed, and lets it do what its runners do.
+fn broker(site: &Site) -> Result<String, String> {
+    let config = backends::broker_config(site, Stay::Short).map_err(|failure| failure.to_string())?;
+    let serves = placement::chosen(site, Vec::new()).map_err(|failure| failure.to_string())?;
+    let is_there = |queue: &Queue| *site.queue.backend(*queue) == QueueBackendKind::Amqp;
+    let writes: BTreeSet<Queue> =
+        serves.iter().flat_map(|queue| wiring::writes(*queue)).copied().filter(is_there).collect();
+    let reads: Vec<Queue> = serves.into_iter().filter(is_there).collect();
+    let writes: Vec<Queue> = writes.into_iter().collect();
+    match amqp_check(&config, &reads, &writes) {
+        Ok(faults) if faults.is_empty() => Ok("it answers".to_owned()),
+        Ok(faults) => Err(faults.join("; ")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Every spool, and the broker.
@@ -115,7 +135,10 @@ fn queues(site: &Site, report: &mut Report) -> Outcome {
         report
             .line(&format!("spool {}", spool.display()), private(spool).and_then(|note| dirs(spool).map(|()| note)))?;
     }
-    Ok(())
+    match &site.queue.broker {
+        Some(access) if site.queue.uses_broker() => report.line(&format!("broker {}", access.shown()), broker(site)),
+        _ => Ok(()),
+    }
 }
 
 /// A directory of ours: it can be written, or made, and is nobody else's business. Nothing is made here.

@@ -10,6 +10,7 @@ use listmill_mail::message::Message;
 use listmill_queue_format::{BodyKind, Client, Envelope, Queue};
 use listmill_runner::config::Site;
 
+use crate::backends::Stay;
 use crate::failure::{Failure, Outcome};
 use crate::{output, serve, wiring};
 
@@ -22,8 +23,8 @@ pub(crate) fn run(site: &Site, to: Vec<String>, from: Option<String>) -> Outcome
         return Err(Failure::data(format!("the message is larger than [inbound] max_message_size ({limit} octets)")));
     }
     check(&message)?;
-    let (shell, _) = serve::shell(site, &[Queue::Inbound])?;
-    let gate = wiring::gate(site, shell);
+    let kit = serve::kit(site, &[Queue::Inbound], Stay::Short)?;
+    let gate = wiring::gate(site, kit.shell);
     to.iter().try_for_each(|address| known(&gate, address))?;
     let message = crlf(message);
     let envelope = Envelope {

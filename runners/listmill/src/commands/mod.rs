@@ -2,6 +2,7 @@
 
 pub(crate) mod ban;
 pub(crate) mod bounce;
+pub(crate) mod carry;
 pub(crate) mod check;
 mod check_host;
 pub(crate) mod completions;

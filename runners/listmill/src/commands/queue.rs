@@ -6,7 +6,7 @@ use listmill_runner::config::Site;
 use serde_json::{Value, json};
 
 use crate::cli::{Json, QueueCommand};
-use crate::commands::drain;
+use crate::commands::{carry, drain};
 use crate::failure::{Failure, Outcome};
 use crate::{backends, output};
 
@@ -17,6 +17,7 @@ pub(crate) fn run(site: &Site, command: QueueCommand) -> Outcome {
     let queues = &*backends::queues(site)?;
     match command {
         QueueCommand::Drain { .. } => Ok(()),
+        QueueCommand::Move { queue, from } => carry::run(site, queue, &from, queues),
         QueueCommand::Ls { json } => ls(site, queues, json),
         QueueCommand::Show { what, limit, json } => match (what.parse::<Queue>(), what.parse::<EntryId>()) {
             (Ok(queue), _) => entries(queues, queue, limit, json),
@@ -47,12 +48,19 @@ pub(crate) struct Figures {
 
 /// The figures of every queue; those of a broker that cannot be reached are missing, and the others are there.
 pub(crate) fn figures(site: &Site, queues: &dyn QueueBackend) -> Vec<Figures> {
-    let of = |queue| Figures {
+    let of = &|queue| Figures {
         queue,
         backend: site.queue.backend(queue).name(),
         status: queues.status(queue).map_err(|error| error.to_string()),
     };
-    Queue::ALL.into_iter().map(of).collect()
+    // All at once: a broker that does not answer is waited for once.
+    std::thread::scope(|scope| {
+        let asked = Queue::ALL.map(|queue| (queue, scope.spawn(move || of(queue))));
+        let figures = asked.into_iter().map(|(queue, thread)| {
+            thread.join().unwrap_or_else(|_| Figures { queue, backend: "", status: Err("a software fault".to_owned()) })
+        });
+        figures.collect()
+    })
 }
 
 impl Figures {

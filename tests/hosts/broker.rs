@@ -1,0 +1,68 @@
+//! The queues at a RabbitMQ of their own, the lists in a sled store on one host: nothing is shared but the broker.
+
+use listmill_tests::hosts::Hosts;
+use listmill_tests::program::{Site, wait_for};
+use listmill_tests::rabbit::Rabbit;
+
+use crate::story::{self, DEV};
+
+fn hosts(rabbit: &Rabbit) -> Hosts {
+    Hosts::new(&format!("[queue]\nbackend = \"amqp\"\nurl = \"{}\"\n", rabbit.url()))
+}
+
+#[test]
+fn the_story_over_a_broker() {
+    let Some(rabbit) = Rabbit::start() else { return };
+    story::mail_passes_from_host_to_host(&hosts(&rabbit));
+    rabbit.purge();
+    story::hosts_without_a_store_open_none_and_know_nobody(&hosts(&rabbit));
+    rabbit.purge();
+    story::the_others_go_on_while_the_store_is_away(&hosts(&rabbit));
+    rabbit.purge();
+    story::a_runner_moves_with_mail_flowing(&hosts(&rabbit));
+}
+
+#[test]
+fn mail_is_kept_here_while_the_broker_is_away() {
+    let Some(mut rabbit) = Rabbit::start() else { return };
+    let hosts = hosts(&rabbit);
+    story::dev(&hosts);
+    let serving = hosts.run();
+    serving.wait_for_rcpt(DEV, "250");
+    rabbit.kill();
+    serving.lmtp().post("u00@example.net", DEV, &story::post("kept"));
+    let told: serde_json::Value =
+        serde_json::from_slice(&hosts.mx.with_input(&["queue", "ls", "--json"], b"").stdout).unwrap();
+    let auth = told.as_array().unwrap().iter().find(|queue| queue["queue"] == "auth").unwrap().clone();
+    assert!(auth["unsent"] == 1, "{told}");
+    // Who starts now finds no broker, and waits.
+    serving.stop();
+    let serving = hosts.run();
+    serving.lmtp().post("u00@example.net", DEV, &story::post("also"));
+    rabbit.run();
+    story::everybody_has(&hosts, &["kept".to_owned(), "also".to_owned()]);
+    serving.stop();
+}
+
+#[test]
+fn a_queue_moves_to_the_broker_and_back() {
+    let Some(rabbit) = Rabbit::start() else { return };
+    let site = Site::new("maildir:copies", "");
+    site.list(DEV, &["nonmember_action=accept"], ["bob@example.net".to_owned()]);
+    for number in 0..7 {
+        site.ok_with_input(&["inject", "--to", DEV, "--from", "bob@example.net"], &story::post(&format!("p{number}")));
+    }
+    assert_eq!(site.figure("auth", "depth"), 7);
+    let told = site.fails(64, &["queue", "move", "auth", "--from", "disk"], b"");
+    assert!(told.contains("change it first"), "{told}");
+    let broker = format!("[queue]\nurl = \"{}\"\n", rabbit.url());
+    site.configure("maildir:copies", &format!("{broker}[queue.auth]\nbackend = \"amqp\"\n"));
+    assert!(site.ok(&["queue", "move", "auth", "--from", "disk"]).contains("7 entries moved"));
+    wait_for("the broker to count them", || site.figure("auth", "depth") == 7);
+    site.configure("maildir:copies", &broker);
+    assert!(site.ok(&["queue", "move", "auth", "--from", "amqp"]).contains("7 entries moved"));
+    assert_eq!(site.figure("auth", "depth"), 7);
+    let running = site.run();
+    wait_for("a copy of each", || site.dir().join("copies/new").read_dir().is_ok_and(|copies| copies.count() >= 7));
+    running.stop();
+}
