@@ -52,6 +52,8 @@ pub struct Rabbit {
     /// More lines of its configuration.
     more: String,
     server: Option<Child>,
+    /// Its port mapper. A broker that finds none starts one that outlives it.
+    epmd: Child,
     /// Where it listens for AMQP.
     pub port: u16,
     epmd_port: u16,
@@ -75,6 +77,12 @@ fn free_port(address: IpAddr) -> u16 {
     TcpListener::bind((address, 0)).expect("a port").local_addr().expect("its address").port()
 }
 
+fn port_mapper(port: u16) -> Child {
+    let mut epmd = Command::new("epmd");
+    epmd.args(["-address", "127.0.0.1", "-port", &port.to_string()]).stdin(Stdio::null());
+    epmd.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("epmd starts")
+}
+
 impl Rabbit {
     /// A broker that answers; it also listens within TLS, for `localhost`. None: the test ends, after a line that says what is missing.
     pub fn start() -> Option<Self> {
@@ -96,7 +104,9 @@ impl Rabbit {
             std::fs::write(&path, definitions).expect("a file");
             more = format!("load_definitions = {}\n", path.display());
         }
-        let mut rabbit = Rabbit { _turn: None, dir, address, more, server: None, port, epmd_port, dist_port, tls };
+        let epmd = port_mapper(epmd_port);
+        let mut rabbit =
+            Rabbit { _turn: None, dir, address, more, server: None, epmd, port, epmd_port, dist_port, tls };
         rabbit.configure();
         rabbit.run();
         Some(rabbit)
@@ -228,9 +238,8 @@ impl Rabbit {
 impl Drop for Rabbit {
     fn drop(&mut self) {
         self.kill();
-        // Its port mapper is a service of its own, and would stay.
-        let epmd = Command::new("epmd").arg("-kill").env("ERL_EPMD_PORT", self.epmd_port.to_string()).output();
-        drop(epmd); // nothing depends on it
+        let _ = self.epmd.kill(); // it may have ended
+        let _ = self.epmd.wait();
     }
 }
 
