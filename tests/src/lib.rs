@@ -2,6 +2,7 @@
 
 pub mod corpus;
 pub mod dkim;
+pub mod estate;
 pub mod hosts;
 pub mod letters;
 pub mod lmtp;
