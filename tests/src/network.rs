@@ -74,7 +74,7 @@ impl Network {
         Some(network)
     }
 
-    /// The address of a host, which none of the others has (RFC 5737: for documentation).
+    /// The address of a host, which none of the others has: of a range that is set apart for documentation.
     ///
     /// # Panics
     /// There is no such host.

@@ -145,7 +145,7 @@ impl Rabbit {
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", dir) // the cookie lies there
+            .env("HOME", dir) // the secret of its programs lies there
             .env("LANG", "C.UTF-8")
             .env("RABBITMQ_NODENAME", format!("listmill{}@localhost", self.port))
             .env("RABBITMQ_MNESIA_BASE", dir.join("data"))
