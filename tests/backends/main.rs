@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "looks into spools and stores from outside, and waits for other processes"
 )]
 

@@ -9,6 +9,7 @@ use listmill_queue::{
     AmqpConfig, AmqpQueues, Board, ForwardConfig, ForwardQueues, Kind, QueueBackend, State, amqp_check,
 };
 use listmill_queue_format::{Priority, Queue};
+use listmill_tests::program::wait_for;
 use listmill_tests::rabbit::Rabbit;
 
 use crate::queue::{NOW, SOON, claim, drain, entry, entry_of, is_empty, text};
@@ -194,10 +195,7 @@ fn a_spool_in_front_keeps_what_the_broker_does_not_take() {
     queues.forward().unwrap();
     rabbit.run();
     let began = Instant::now();
-    while queues.waiting(Queue::Auth).unwrap() > 0 {
-        assert!(began.elapsed() < Duration::from_secs(60), "it is not passed on");
-        thread::sleep(Duration::from_millis(100));
-    }
+    wait_for("what was kept to be passed on", || queues.waiting(Queue::Auth).unwrap() == 0);
     println!("passed on {:?} after the broker was back", began.elapsed());
     let mut texts = Vec::new();
     while let Some(claimed) = queues.claim(Queue::Auth, Duration::from_secs(2)).unwrap() {

@@ -10,6 +10,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use listmill_queue::{AmqpConfig, AmqpQueues, Claimed, Kind, QueueBackend, State};
 use listmill_queue_format::{Queue, encode};
+use listmill_tests::program::wait_for;
 use listmill_tests::rabbit::Rabbit;
 
 use crate::queue::{NOW, SOON, claim, drain, entry, is_empty, text};
@@ -91,11 +92,8 @@ fn however_often_the_broker_dies_nothing_confirmed_is_lost() {
 
 /// More is confirmed than now.
 fn wait_for_progress(confirmed: &Mutex<HashSet<String>>) {
-    let (before, until) = (confirmed.lock().unwrap().len(), Instant::now() + Duration::from_secs(60));
-    while confirmed.lock().unwrap().len() < before + 20 {
-        assert!(Instant::now() < until, "nothing is confirmed any more");
-        thread::sleep(Duration::from_millis(20));
-    }
+    let before = confirmed.lock().unwrap().len();
+    wait_for("confirms that go on", || confirmed.lock().unwrap().len() >= before + 20);
 }
 
 fn take_all(queues: &AmqpQueues, queue: Queue, stop: &AtomicBool, arrived: &Mutex<Vec<String>>) {
@@ -197,11 +195,7 @@ fn a_broker_short_of_memory_is_said_so_within_bounds() {
     assert_eq!(text(&claimed.entry), "before");
     queues.release(claimed.claim).unwrap();
     rabbit.ctl(&["set_vm_memory_high_watermark", "0.6"]);
-    let until = Instant::now() + SOON;
-    while !queues.is_ready() {
-        assert!(Instant::now() < until, "it is not heard of");
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_for("word that there is room again", || queues.is_ready());
     queues.put(&[entry("after")]).unwrap();
     assert!(drain_soon(&queues).contains(&"after".to_owned()));
 }

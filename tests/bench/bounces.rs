@@ -135,7 +135,7 @@ fn wait_until_empty(
         } else if last.1.elapsed() > PATIENCE {
             return Err(format!("{decided} bounces of {wanted} are decided").into());
         }
-        std::thread::sleep(PAUSE);
+        std::thread::park_timeout(PAUSE);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Bounces as real programs have written them: whom they name, and that nothing else blames anybody.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests read files, and a failure is their end")]
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "reads the samples of this workspace and the corpora beside it")]
 
 mod corpora;
 mod labels;

@@ -2,7 +2,11 @@
 //!
 //! Each test needs its program (`listmill_tests::needs`), and none touches the system's services.
 #![cfg(test)]
-#![expect(clippy::disallowed_methods, reason = "files, programs, a clock")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "files, programs, a clock, sockets: as the world outside"
+)]
 
 mod postfix;
 mod systemd;

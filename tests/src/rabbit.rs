@@ -173,7 +173,7 @@ impl Rabbit {
         let until = Instant::now() + START;
         while !self.answers() {
             assert!(Instant::now() < until, "RabbitMQ does not come up:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::park_timeout(Duration::from_millis(50));
         }
     }
 

@@ -70,38 +70,11 @@ impl Graph {
             assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).unwrap()
         };
-        let version = run(&std::env::var("RUSTC").unwrap_or("rustc".into()), &["-vV"]);
-        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc -vV names its host");
         let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
-        let metadata = run(&cargo, &["metadata", "--format-version=1", "--offline", "--filter-platform", host]);
-        Graph::of(&serde_json::from_str(&metadata).unwrap())
-    }
-
-    fn of(metadata: &Value) -> Self {
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let members: BTreeSet<_> = list(&metadata["workspace_members"]).iter().map(word).collect();
-        let mut graph = Graph::default();
-        let mut names = BTreeMap::new();
-        for package in list(&metadata["packages"]) {
-            names.insert(word(&package["id"]), word(&package["name"]));
-            if members.contains(&word(&package["id"])) {
-                let named = list(&package["dependencies"]).into_iter().map(|dependency| Dependency {
-                    name: word(&dependency["name"]),
-                    for_tests: dependency["kind"] == "dev",
-                });
-                graph.ours.insert(word(&package["name"]), named.collect());
-            }
-        }
-        for node in list(&metadata["resolve"]["nodes"]) {
-            let built = list(&node["deps"])
-                .into_iter()
-                .filter(|dependency| list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"] != "dev"));
-            let built = built.map(|dependency| names[&word(&dependency["pkg"])].clone());
-            // Two versions of one package are one name here: either would be wrong.
-            graph.needs.entry(names[&word(&node["id"])].clone()).or_default().extend(built);
-        }
-        graph
+        let metadata = run(&cargo, &["metadata", "--format-version=1", "--offline", "--no-deps"]);
+        // Not `cargo metadata`, which counts optional dependencies that no feature of this build asks for.
+        let tree = ["tree", "--offline", "--workspace", "--edges=normal,build", "--prefix=depth", "--format= {p}"];
+        Graph { ours: ours(&serde_json::from_str(&metadata).unwrap()), needs: needs(&run(&cargo, &tree)) }
     }
 
     /// Everything that the build of `name` needs, each with the package that brings it.
@@ -118,6 +91,38 @@ impl Graph {
         }
         found
     }
+}
+
+/// What the manifests of the workspace name.
+fn ours(metadata: &Value) -> BTreeMap<String, Vec<Dependency>> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let packages = list(&metadata["packages"]).into_iter().map(|package| {
+        let named = list(&package["dependencies"])
+            .into_iter()
+            .map(|dependency| Dependency { name: word(&dependency["name"]), for_tests: dependency["kind"] == "dev" });
+        (word(&package["name"]), named.collect())
+    });
+    packages.collect()
+}
+
+/// Who needs whom, by a tree with the depth before each package: `2 tokio v1.54.0`. What a package needs stands below its first mention.
+fn needs(tree: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let (mut needs, mut above) = (BTreeMap::<String, BTreeSet<String>>::new(), Vec::<String>::new());
+    for line in tree.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(depth), Some(name)) = (words.next().and_then(|word| word.parse().ok()), words.next()) else {
+            continue;
+        };
+        above.truncate(depth);
+        // Two versions of one package are one name here: either would be wrong.
+        needs.entry(name.to_owned()).or_default();
+        if let Some(parent) = above.last() {
+            needs.entry(parent.clone()).or_default().insert(name.to_owned());
+        }
+        above.push(name.to_owned());
+    }
+    needs
 }
 
 /// Every way in which the graph breaks the rules.
