@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "both sides read and write the same files")]
 
+mod amqp;
 mod crashes;
 mod damage;
 mod filter;

@@ -27,7 +27,16 @@ pub(crate) struct Running(Child);
 
 impl Running {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Running(command(arguments).stdout(Stdio::piped()).spawn().unwrap())
+        Running::of(command(arguments))
+    }
+
+    /// By an interpreter that has what the others may lack.
+    pub(crate) fn start_by(interpreter: &Path, arguments: &[&str]) -> Self {
+        Running::of(command_by(interpreter, arguments))
+    }
+
+    fn of(mut command: Command) -> Self {
+        Running(command.stdout(Stdio::piped()).spawn().unwrap())
     }
 
     /// Waits for the next line that it prints.
@@ -64,7 +73,11 @@ impl Drop for Running {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new("python3");
+    command_by(Path::new("python3"), arguments)
+}
+
+fn command_by(interpreter: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(interpreter);
     command.args(arguments).current_dir(directory()).env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONUTF8", "1");
     command
 }
