@@ -36,6 +36,12 @@ pub(crate) fn a_batch_whose_last_change_is_refused_changes_nothing(make: &Make) 
     assert_eq!(store.bans(&BanScope::Site), Ok(vec![]));
     assert_eq!((store.outbox(9), store.audit(None, 99)), (Ok(vec![]), Ok(audit)));
 
+    // A list that is gone is gone for what comes after, also in the batch that has changed it a moment ago.
+    let hold_another = || hold(&dev(), "u", vec![b'z'; 9]);
+    let too_late = batch(vec![hold_another(), StoreChange::RemoveList { list: dev() }, hold_another()]);
+    assert_eq!(store.commit(&too_late), Err(CommitError::Refused(Refusal::NoList(dev()))));
+    assert_eq!(store.held(&dev(), None, 9).unwrap().len(), 1);
+
     // The id was not applied: the shell decides again, and commits another batch under it.
     let again = Commit { changes: vec![remove(&dev(), "bob@example.net")], ..refused };
     assert_eq!(store.commit(&again), Ok(Committed::Now));

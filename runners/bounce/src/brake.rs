@@ -20,7 +20,7 @@ impl Session<'_> {
         if percent == 0 || name.is_empty() {
             return Ok(None);
         }
-        let members = self.view.member_count(&self.list.address)?;
+        let members = self.member_count()?;
         let limit = (members.saturating_mul(u64::from(percent))).div_ceil(100).max(AT_LEAST);
         Ok(Some(u32::try_from(limit).unwrap_or(u32::MAX)))
     }

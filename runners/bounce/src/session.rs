@@ -1,5 +1,6 @@
 //! One entry being decided about: what it changes, who is written to, and what the log says of it.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use listmill_core::{Context, Disposition, List, ListAddress, StoreChange, StoreView, Unavailable, Word};
@@ -30,6 +31,10 @@ pub(crate) struct Session<'a> {
     /// What this entry counts, beyond what the store has.
     counted: BTreeMap<(ListAddress, String), u32>,
     counted_once: BTreeSet<(ListAddress, String, String)>,
+    /// What the store has counted of the list, as far as it was asked: each failure looks at the same few tallies several times.
+    in_store: RefCell<BTreeMap<String, u32>>,
+    /// How many members the list has, if that was asked for.
+    members: Cell<Option<u64>>,
 }
 
 impl<'a> Session<'a> {
@@ -54,6 +59,8 @@ impl<'a> Session<'a> {
             ordinal: 0,
             counted: BTreeMap::new(),
             counted_once: BTreeSet::new(),
+            in_store: RefCell::default(),
+            members: Cell::default(),
         }
     }
 
@@ -80,7 +87,26 @@ impl<'a> Session<'a> {
     /// How often this was counted, this entry's own counts among it.
     pub(crate) fn tally(&self, name: &str) -> Result<u32, Unavailable> {
         let own = self.counted.get(&(self.list.address.clone(), name.to_owned())).copied().unwrap_or_default();
-        Ok(self.view.bounce_tally(&self.list.address, name)?.map_or(0, |tally| tally.count).saturating_add(own))
+        let known = self.in_store.borrow().get(name).copied();
+        let in_store = match known {
+            Some(count) => count,
+            None => {
+                let count = self.view.bounce_tally(&self.list.address, name)?.map_or(0, |tally| tally.count);
+                self.in_store.borrow_mut().insert(name.to_owned(), count);
+                count
+            }
+        };
+        Ok(in_store.saturating_add(own))
+    }
+
+    /// How many members the list has.
+    pub(crate) fn member_count(&self) -> Result<u64, Unavailable> {
+        if let Some(count) = self.members.get() {
+            return Ok(count);
+        }
+        let count = self.view.member_count(&self.list.address)?;
+        self.members.set(Some(count));
+        Ok(count)
     }
 
     /// Counts something; what is given as `once` only if it was not counted before, as far as this entry knows.
@@ -123,6 +149,8 @@ impl<'a> Session<'a> {
     pub(crate) fn turn_to(&mut self, list: &'a List) -> Result<(), Unavailable> {
         self.tell_owners()?;
         self.list = list;
+        self.in_store.take();
+        self.members.take();
         Ok(())
     }
 

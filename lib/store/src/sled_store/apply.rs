@@ -21,12 +21,14 @@ pub(super) struct Application<'a, 'd> {
     /// The records of the message files of the posts that are held, in order.
     pub(super) held_records: slice::Iter<'a, Vec<u8>>,
     pub(super) dropped: Vec<Vec<u8>>,
+    /// The list that was there when it was last asked for: most batches are about one, and each of their changes asks.
+    there: Option<ListAddress>,
 }
 
 impl<'a, 'd> Application<'a, 'd> {
     /// A batch of this moment.
     pub(super) fn new(draft: &'a mut Changes<'d>, at: Timestamp, held_records: slice::Iter<'a, Vec<u8>>) -> Self {
-        Application { draft, at, held_records, dropped: Vec::new() }
+        Application { draft, at, held_records, dropped: Vec::new(), there: None }
     }
 
     /// For changes that know nothing of a time and hold nothing.
@@ -79,6 +81,7 @@ impl<'a, 'd> Application<'a, 'd> {
     }
 
     fn remove_list(&mut self, list: &ListAddress) -> Result<(), Fault> {
+        self.there = None;
         if !maps::lists().remove(self.draft, list_key(list))? {
             return Err(Refusal::NoList(list.clone()).into());
         }
@@ -185,9 +188,15 @@ impl<'a, 'd> Application<'a, 'd> {
         Err(Refusal::NoBan { scope: scope.clone(), pattern: pattern.clone() }.into())
     }
 
-    pub(super) fn need_list(&self, list: &ListAddress) -> Result<(), Fault> {
+    pub(super) fn need_list(&mut self, list: &ListAddress) -> Result<(), Fault> {
+        if self.there.as_ref() == Some(list) {
+            return Ok(());
+        }
         match maps::lists().get(self.draft, list_key(list))? {
-            Some(_) => Ok(()),
+            Some(_) => {
+                self.there = Some(list.clone());
+                Ok(())
+            }
             None => Err(Refusal::NoList(list.clone()).into()),
         }
     }

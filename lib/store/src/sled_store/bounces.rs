@@ -48,7 +48,7 @@ impl Application<'_, '_> {
 
     /// The record, which must be the one that this entry wrote last; none: there must be none.
     fn need_bounces(
-        &self,
+        &mut self,
         list: &ListAddress,
         address: &Address,
         by: Option<EntryId>,

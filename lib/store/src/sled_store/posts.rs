@@ -90,7 +90,7 @@ impl Application<'_, '_> {
         self.count(list, |counters| counters.held += 1)
     }
 
-    fn need_held(&self, list: &ListAddress, id: HeldId) -> Result<HeldPost, Fault> {
+    fn need_held(&mut self, list: &ListAddress, id: HeldId) -> Result<HeldPost, Fault> {
         self.need_list(list)?;
         let post = get_json(self.draft, &maps::held(list), &maps::number_key(id))?;
         post.ok_or_else(|| Refusal::NotHeld { list: list.clone(), id }.into())

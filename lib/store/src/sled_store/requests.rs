@@ -51,7 +51,7 @@ impl Application<'_, '_> {
 
     /// The request that is open, which must be the one that this entry opened; none: there must be none.
     fn need_opened(
-        &self,
+        &mut self,
         list: &ListAddress,
         kind: RequestKind,
         address: &Address,
