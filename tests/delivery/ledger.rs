@@ -3,7 +3,7 @@
 use listmill_delivery::Timeouts;
 use listmill_tests::sink::{Answer, Script, Sink, Step};
 
-use crate::setting::{PATIENCE, Setting, deliverer, entry, plan};
+use crate::setting::{PATIENCE, Setting, after_a_kill, deliverer, entry, plan};
 
 /// Serves members up to this number and then hangs at the dot, the first time.
 fn hangs_at(number: usize) -> Script {
@@ -36,7 +36,7 @@ async fn after_a_kill_in_the_middle_only_the_one_in_flight_is_sent_to_again() {
     // What the kill leaves: the directory, with the lines of those whose reply was read.
     let again = deliverer(setting.dir.path(), &sink.url("smtp"), 4, Timeouts::default(), None);
     drop(setting.deliverer);
-    let outcomes = again.deliver(&entry, &plan).await.unwrap();
+    let outcomes = after_a_kill(&again, &entry, &plan).await;
     assert_eq!(outcomes.iter().filter(|(_, outcome)| outcome.code == 250).count(), 100);
     let times: Vec<usize> = sink.served().into_values().collect();
     assert_eq!((times.len(), times.iter().max()), (100, Some(&1)));
@@ -85,7 +85,7 @@ async fn a_kill_at_any_transaction_and_several_in_a_row_skip_nobody() {
         let process = deliverer(setting.dir.path(), &sink.url("smtp"), 3, Timeouts::default(), None);
         let before = unacknowledged(&sink);
         tokio::select! {
-            outcomes = process.deliver(&entry, &plan) => break outcomes.unwrap(),
+            outcomes = after_a_kill(&process, &entry, &plan) => break outcomes,
             () = in_flight(&sink, before + 1) => kills += 1,
         }
     };

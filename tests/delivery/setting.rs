@@ -1,7 +1,8 @@
 //! An entry, a next host, and the way of one through the other.
 
+use std::io::ErrorKind;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use listmill_core::{Context, DeliveryPlan, Disposition, NoStore, Settle, Stage, Timestamp};
 use listmill_delivery::{Deliverer, DeliveryError, Ledger, Timeouts};
@@ -36,7 +37,7 @@ impl Setting {
     /// Delivers once; what the stage makes of it.
     pub(crate) async fn send(&self, entry: &Entry) -> Sent {
         let plan = plan(entry);
-        let outcomes = self.deliverer.deliver(entry, &plan).await.unwrap();
+        let outcomes = after_a_kill(&self.deliverer, entry, &plan).await;
         let mut places: Vec<usize> = outcomes.iter().map(|(place, _)| *place).collect();
         places.sort_unstable();
         assert_eq!(places, (0..entry.recipients.len()).collect::<Vec<_>>(), "each recipient has one outcome");
@@ -132,5 +133,20 @@ pub(crate) fn plan(entry: &Entry) -> DeliveryPlan {
     match Outbound::default().decide(entry, &NoStore, context()).unwrap().as_slice() {
         [Disposition::Deliver(plan)] => plan.clone(),
         other => panic!("a plan and not {other:?}"),
+    }
+}
+
+/// The outcomes of a delivery, once the page is free: the kernel takes a killed process's lock at once, and what stands for such a process here
+/// is a task that ends a moment later.
+pub(crate) async fn after_a_kill(deliverer: &Deliverer, entry: &Entry, plan: &DeliveryPlan) -> Vec<(usize, Outcome)> {
+    let begun = Instant::now();
+    loop {
+        match deliverer.deliver(entry, plan).await {
+            Err(DeliveryError::Ledger(error)) if error.source.kind() == ErrorKind::WouldBlock => {
+                assert!(begun.elapsed() < PATIENCE, "nobody lets go of the page");
+                tokio::task::yield_now().await;
+            }
+            outcomes => return outcomes.unwrap(),
+        }
     }
 }
