@@ -10,3 +10,4 @@
 
 mod postfix;
 mod systemd;
+mod three_hosts;

@@ -215,6 +215,15 @@ impl Rabbit {
         said
     }
 
+    /// A shell script that is this broker's `rabbitmqctl`.
+    pub fn ctl_script(&self) -> String {
+        let command = self.command("rabbitmqctl");
+        let value = |value: &std::ffi::OsStr| format!("'{}'", value.to_string_lossy());
+        let settings = command.get_envs().filter_map(|(name, to)| Some(format!("{}={}", name.display(), value(to?))));
+        let settings: Vec<String> = settings.collect();
+        format!("#!/bin/sh\nexec env -i {} {} \"$@\"\n", settings.join(" "), value(command.get_program()))
+    }
+
     /// Empties all of its queues.
     pub fn purge(&self) {
         let all =
