@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use listmill_tests::estate::{CONNECTIONS, Estate, shared};
+use listmill_tests::needs::skipped;
 use listmill_tests::program::PATIENCE;
 
 use super::load::{Account, Load};
@@ -63,6 +64,14 @@ fn row(what: &str, gone: Duration, meanwhile: usize, first: Duration, account: &
     );
 }
 
+/// What differs little from a test that always runs is left to the long run, by name.
+fn long() -> bool {
+    if !full() {
+        skipped("LISTMILL_TESTS_FULL=1 runs it");
+    }
+    full()
+}
+
 fn cut(name: &str, near: &str, far: &str, repeats: usize) {
     let what = format!("the cable {near} - {far}");
     let (near, far) = (near.to_owned(), far.to_owned());
@@ -104,6 +113,9 @@ fn the_broker_by_kill() {
 
 #[test]
 fn the_broker_in_order() {
+    if !long() {
+        return;
+    }
     let away = |estate: &mut Estate| estate.rabbit.stop();
     taken("brokerstopped", "the broker, stopped", 0, away, start_broker);
 }
@@ -122,6 +134,9 @@ fn the_database() {
 
 #[test]
 fn the_cable_from_a_to_the_broker() {
+    if !long() {
+        return;
+    }
     cut("cutamq", "mx1", "mq", 0);
 }
 
@@ -132,6 +147,9 @@ fn the_cable_from_b_to_the_broker() {
 
 #[test]
 fn the_cable_from_c_to_the_broker() {
+    if !long() {
+        return;
+    }
     cut("cutcmq", "out1", "mq", 0);
 }
 
@@ -142,5 +160,8 @@ fn the_cable_from_b_to_the_database() {
 
 #[test]
 fn the_cable_from_c_to_the_smarthost() {
+    if !long() {
+        return;
+    }
     cut("cutcout", "out1", "world", CONNECTIONS);
 }
