@@ -1,8 +1,8 @@
 //! The store in PostgreSQL.
 //!
-//! Every process that has a store runner works with the database itself; no process owns it. A batch is one transaction ([`commit`]), whose
-//! preconditions hold whatever the other processes do ([`apply`]). Which tables there are stands in `migrations/`, which statements are
-//! sent in [`sql`].
+//! Every process that has a store runner works with the database itself; no process owns it. A batch is one transaction (`commit`), whose
+//! preconditions hold whatever the other processes do (`apply`). Which tables there are stands in `migrations/`, which statements are
+//! sent in `sql`.
 //!
 //! ```text
 //! store, view    what others call; synchronous
