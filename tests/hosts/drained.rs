@@ -14,7 +14,7 @@ fn a_drained_intake_takes_no_more_mail_and_the_process_delivers_what_it_has() {
     site.ok(&["queue", "drain", "inbound"]);
     assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
     wait_for("the copy", || site.dir().join("copies/new").read_dir().is_ok_and(|mut copies| copies.next().is_some()));
-    for runner in ["auth", "moderation", "pending", "outbound", "command"] {
+    for runner in ["auth", "moderation", "pending", "outbound", "bounce", "command"] {
         site.ok(&["queue", "drain", runner]);
     }
     running.ended();

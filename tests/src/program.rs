@@ -251,7 +251,12 @@ impl Running {
 
     /// The process has ended by itself, with 0; waits for that.
     pub fn ended(mut self) {
-        let status = self.child.wait().unwrap();
+        let mut status = None;
+        wait_for("the process to end by itself", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        let status = status.unwrap();
         assert!(status.success(), "{status}; {:?}", self.log().last());
     }
 
