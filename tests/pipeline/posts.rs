@@ -146,12 +146,13 @@ fn the_python_reader_reads_every_entry_of_a_spool_stopped_in_mid_work() {
     }
     assert!(sink.wait(PATIENCE, |sink| sink.count() > 100));
     running.kill();
+    // Whoever looks at the queues makes files of what the kill has left in the journal.
+    let waiting: u64 =
+        ["auth", "moderation", "pending", "outbound"].iter().map(|queue| site.figure(queue, "depth")).sum();
     let reader = workspace().join("queue-format/python/listmill_queue.py");
     let output = std::process::Command::new(python).arg(reader).arg("check").arg(site.spool()).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    let waiting: u64 =
-        ["auth", "moderation", "pending", "outbound"].iter().map(|queue| site.figure(queue, "depth")).sum();
     assert!(waiting > 0, "it was stopped too late");
     assert!(told.lines().count() as u64 >= waiting, "{waiting} entries wait: {told}");
     println!("{waiting} entries in a spool that was stopped in mid-work, all read by Python");

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 
 use super::names::{is_why_name, shown};
 use super::setaside::CorruptReason;
+use super::shared::Shared;
 use super::spool::Spool;
 use crate::lineup::{Oldest, Place};
 use crate::{Listed, QueueError, QueueStatus, ShuntReason, State, clock};
@@ -20,17 +21,20 @@ type Glance = (u64, Option<Box<Entry>>);
 impl Spool {
     /// Entries move while they are counted. They are counted in the order in which they move, so that one is rather
     /// counted twice than not at all; "nothing" is only believed when it is found twice.
-    pub(super) fn status(&self) -> Result<QueueStatus, QueueError> {
-        let status = self.count()?;
-        if status.depth + status.deferred > 0 { Ok(status) } else { self.count() }
+    pub(super) fn status(&self, shared: &Shared) -> Result<QueueStatus, QueueError> {
+        let status = self.count(shared)?;
+        if status.depth + status.deferred > 0 { Ok(status) } else { self.count(shared) }
     }
 
-    fn count(&self) -> Result<QueueStatus, QueueError> {
+    fn count(&self, shared: &Shared) -> Result<QueueStatus, QueueError> {
+        // First, because what leaves a journal becomes a file.
+        let mut in_journals = shared.in_journals(self.queue)?;
         let mut oldest: Option<u64> = None;
         let mut count = |state| {
             let mut count = 0_u64;
             let counted = self.all_places(state, |place| {
                 count += 1;
+                in_journals.remove(&place);
                 if matches!(state, State::New | State::Claimed) {
                     oldest = Some(oldest.map_or(place.micros, |oldest| oldest.min(place.micros)));
                 }
@@ -41,11 +45,14 @@ impl Spool {
         let new = count(State::New)?;
         let claimed = count(State::Claimed)?;
         let shunted = count(State::Shunted)?;
+        for place in &in_journals {
+            oldest = Some(oldest.map_or(place.micros, |oldest| oldest.min(place.micros)));
+        }
         let mut corrupt = 0;
         self.corrupt.for_each(|name, _| corrupt += u64::from(!is_why_name(name)))?;
         Ok(QueueStatus {
             queue: self.queue,
-            depth: new + claimed,
+            depth: new + claimed + in_journals.len() as u64,
             claimed,
             deferred,
             shunted,

@@ -99,7 +99,7 @@ impl QueueBackend for DiskQueues {
     }
 
     fn status(&self, queue: Queue) -> Result<QueueStatus, QueueError> {
-        self.spool(queue).status()
+        self.spool(queue).status(&self.shared)
     }
 
     fn list(&self, queue: Queue, state: State, limit: usize) -> Result<Vec<Listed>, QueueError> {

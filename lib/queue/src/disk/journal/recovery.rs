@@ -1,6 +1,7 @@
 //! What writers that died have left in their journals becomes files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use listmill_queue_format::{EntryId, Queue};
@@ -44,6 +45,34 @@ impl Shared {
                 Err(error) => tracing::warn!(%error, "failed to lock a journal"),
             }
         }
+    }
+
+    /// The places in this queue of the entries that are in a journal and not yet files, whoever's it is.
+    ///
+    /// Read while it is written: what is there in parts has been promised to nobody, and a segment that has gone held nothing any more.
+    pub(in crate::disk) fn in_journals(&self, queue: Queue) -> Result<HashSet<Place>, QueueError> {
+        let mut places = HashSet::new();
+        for path in self.writers()? {
+            let at = |error| failed("read the journal", &path)(error);
+            let Some(directory) = Directory::look(&path).map_err(at)? else { continue };
+            let mut left = HashMap::new();
+            for number in directory.segments().map_err(at)? {
+                let bytes = match directory.read(number) {
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    bytes => bytes.map_err(at)?,
+                };
+                let Title::Salt(salt) = Title::of(&bytes) else { continue };
+                for record in scan(&bytes, FIRST, salt).records {
+                    match record {
+                        Record::Put(name, place, _) if name == queue.name() => drop(left.insert(place.id, place)),
+                        Record::Gone(name, id) if name == queue.name() => drop(left.remove(&id)),
+                        _ => {}
+                    }
+                }
+            }
+            places.extend(left.into_values());
+        }
+        Ok(places)
     }
 
     fn writers(&self) -> Result<Vec<PathBuf>, QueueError> {

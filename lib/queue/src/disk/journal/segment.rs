@@ -67,15 +67,20 @@ impl Directory {
 
     /// Opens and locks the directory of a writer; `None` when it is locked, or gone.
     pub(super) fn lock(path: &Path) -> io::Result<Option<Self>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(fd) => fd,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
-            Err(errno) => return Err(errno.into()),
-        };
-        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Directory { fd, path: path.to_owned() })),
+        let Some(directory) = Directory::look(path)? else { return Ok(None) };
+        match rustix::fs::flock(&directory.fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(directory)),
             Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Opens the directory of a writer, who may be at work; `None` when it is gone.
+    pub(super) fn look(path: &Path) -> io::Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(Directory { fd, path: path.to_owned() })),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
     }
