@@ -9,9 +9,9 @@ use listmill_tests::corpus::{MIME, files};
 use crate::labels::{FOLDERS, Labelled, of};
 
 /// How the lines of a file end.
-const FORMS: [(&str, &str); 3] = [("LF", "\n"), ("CRLF", "\r\n"), ("CR", "\r")];
+pub(crate) const FORMS: [(&str, &str); 3] = [("LF", "\n"), ("CRLF", "\r\n"), ("CR", "\r")];
 
-fn with_endings(bytes: &[u8], ending: &str) -> Vec<u8> {
+pub(crate) fn with_endings(bytes: &[u8], ending: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         match line.strip_suffix(b"\n") {

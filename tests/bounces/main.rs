@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "reads the samples of this workspace and the corpora beside it")]
 
+mod cases;
 mod corpora;
 mod labels;
 mod samples;

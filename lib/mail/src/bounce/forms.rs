@@ -281,7 +281,7 @@ pub(crate) fn alone(line: &str) -> bool {
 }
 
 /// The letters and digits of a line that are in no address.
-fn others(line: &str) -> usize {
+pub(crate) fn others(line: &str) -> usize {
     let addresses: usize = ADDRESSES.addresses(line).iter().map(|(address, _)| letters(address)).sum();
     letters(line).saturating_sub(addresses)
 }
@@ -297,7 +297,7 @@ fn begins_with_address(line: &str) -> bool {
     words.next().is_some_and(|word| word.contains('@'))
 }
 
-fn letters(text: &str) -> usize {
+pub(crate) fn letters(text: &str) -> usize {
     text.chars().filter(|c| c.is_alphanumeric()).count()
 }
 

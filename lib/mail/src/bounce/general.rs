@@ -16,8 +16,9 @@ use crate::prefixes::without_prefixes;
 use super::StatusCode;
 use super::address::bare;
 use super::cause::{names_cause, reply_in};
-use super::forms::{ADDRESSES, Named, Pattern, alone, original_to, paragraph, said_at};
-use super::letter::Letter;
+use super::forms::{ADDRESSES, Named, Pattern, alone, letters, original_to, others, paragraph, said_at};
+use super::letter::{self, Letter};
+use super::parts::Part;
 
 const DATA: &str = include_str!("../../data/bounces/general.toml");
 
@@ -37,6 +38,7 @@ struct Words {
     delays: Pattern,
     introductions: Vec<Pattern>,
     sentences: Vec<Pattern>,
+    labels: Pattern,
     others: Pattern,
     roles: Pattern,
     #[cfg_attr(not(test), expect(dead_code, reason = "for the test of the data"))]
@@ -56,10 +58,13 @@ pub(crate) struct Signs {
     pub(crate) fields: bool,
     /// Somebody wrote it, or a list passed it on.
     pub(crate) person: bool,
+    /// It looks like a bounce all over: a message came back with it, or it begins with an address to which nothing could be delivered. A subject of
+    /// bounces alone says little, for people write about them.
+    pub(crate) evident: bool,
 }
 
 impl Signs {
-    pub(crate) fn of(message: &Message<'_>) -> Self {
+    pub(crate) fn of(message: &Message<'_>, parts: &[Part<'_>]) -> Self {
         let (from, subject) = (message.text("From").unwrap_or_default(), message.subject());
         let empty = message.raw("Return-Path").any(|value| matches!(value.as_str(), "<>" | "< >" | "<#@[]>"));
         let bare = without_prefixes(&subject) == subject.trim();
@@ -73,13 +78,29 @@ impl Signs {
             subject: WORDS.subjects.is_match(&subject),
             fields: report || submitted || message.has("X-Failed-Recipients"),
             person: (answer && (list || !bare)) || (!bare && has(&["User-Agent", "X-Mailer"])),
+            evident: !answer
+                && ((bare && !list && parts.iter().any(returns))
+                    || parts.iter().find(|part| part.is_text()).is_some_and(begins_with_failure)),
         }
     }
 
     /// A form may be looked for.
     pub(crate) fn program(self) -> bool {
-        self.daemon || self.fields || (self.subject && !self.person)
+        self.daemon || self.fields || (self.subject && self.evident)
     }
+}
+
+/// A message came back in this part, or at its end.
+fn returns(part: &Part<'_>) -> bool {
+    part.is_original() || (part.is_text() && letter::returns(&part.text()))
+}
+
+/// The first lines say that something was not delivered, and one of the next is an address alone.
+fn begins_with_failure(part: &Part<'_>) -> bool {
+    let text = part.text();
+    let mut lines = text.lines().filter(|line| letters(line) > 0);
+    let said = lines.by_ref().take(3).any(|line| WORDS.failures.is_match(line));
+    said && text.lines().take(20).any(|line| line.contains('@') && others(line) <= 12 && !WORDS.others.is_match(line))
 }
 
 /// What the general rules find: a bounce, or a delay notice, and whom it names.
@@ -94,11 +115,15 @@ pub(crate) fn read(letter: &Letter<'_>, signs: Signs) -> Option<Found> {
     let delayed = WORDS.delays.is_match(&letter.text) || WORDS.delays.is_match(&letter.subject);
     let sure = (signs.daemon && (signs.subject || failed))
         || (signs.fields && signs.subject && failed)
-        || (signs.subject && failed && !signs.person);
+        || (signs.subject && failed && signs.evident);
     if !sure || (!failed && !signs.subject) {
         return None;
     }
-    let mut named = named(letter);
+    let never = excluded(letter);
+    let mut named = named(letter, &never);
+    if named.is_empty() && failed {
+        named.extend(labelled(letter, &never));
+    }
     if named.is_empty() {
         let behind = letter.text.clone();
         named.extend(original_to(letter).map(|address| Named { address, behind, before: String::new() }));
@@ -107,9 +132,8 @@ pub(crate) fn read(letter: &Letter<'_>, signs: Signs) -> Option<Found> {
 }
 
 /// The recipients that the text names.
-fn named(letter: &Letter<'_>) -> Vec<Named> {
+fn named(letter: &Letter<'_>, never: &HashSet<String>) -> Vec<Named> {
     let lines = letter.lines();
-    let never = excluded(letter);
     let mut named: Vec<Named> = Vec::new();
     let mut introduced = false;
     for (at, line) in lines.iter().enumerate() {
@@ -129,6 +153,17 @@ fn named(letter: &Letter<'_>) -> Vec<Named> {
         }
     }
     named
+}
+
+/// The one recipient of the summary of a message: `To: bob@example.net`.
+fn labelled(letter: &Letter<'_>, never: &HashSet<String>) -> Option<Named> {
+    let found = letter.text.lines().flat_map(|line| WORDS.labels.addresses(line));
+    let found = found.filter_map(|(address, _)| bare(address));
+    let mut found: Vec<_> =
+        found.filter(|address| !never.contains(&address.to_lowercase()) && !is_role(address)).collect();
+    found.dedup_by(|next, before| next.eq_ignore_ascii_case(before));
+    let [address] = &found[..] else { return None };
+    Some(Named { address: address.clone(), behind: letter.text.clone(), before: String::new() })
 }
 
 /// The addresses of one line that failed, as far as the words in it, above and below say so.
@@ -173,11 +208,21 @@ fn excluded(letter: &Letter<'_>) -> HashSet<String> {
     let mut never = HashSet::new();
     let own = ["From", "To", "Cc", "Reply-To", "Sender", "Return-Path", "Delivered-To", "Errors-To"];
     never.extend(of(letter.message, &own));
+    never.extend(never.iter().filter_map(|address| list_of(address)).collect::<Vec<_>>());
     if let Some(original) = &letter.original {
         let sender = ["From", "Sender", "Reply-To", "Return-Path", "Errors-To", "List-Post", "X-BeenThere"];
         never.extend(of(&original.message(), &sender));
     }
     never
+}
+
+/// The list whose bounce address this may be: `dev-bounces+tag@lists.example.org`.
+fn list_of(address: &str) -> Option<String> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let local = local.split('+').next()?;
+    let (list, word) = local.rsplit_once('-').unwrap_or((local, ""));
+    let list = if ["bounces", "bounce", "owner", "request", "errors", "admin"].contains(&word) { list } else { local };
+    Some(format!("{list}@{domain}"))
 }
 
 fn is_role(address: &str) -> bool {

@@ -76,7 +76,7 @@ fn header_of(bytes: &[u8]) -> Option<Original> {
 /// Words above a message that came back.
 static ABOVE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)^[\s>|*=_.~#-]*(?:(?:(?:this is a|below (?:this|the next) line is a|enclosed is a|here is a|the following is a|a) copy of (?:the|your)|(?:the )?(?:original|returned|unsent|undelivered|rejected|bounced|failed|your) (?:message|mail|e-?mail|header|text)(?: text| body| headers?)?(?: \S+){0,3} (?:follows?|is attached|below|begins?|follow)|(?:message|mail|copy of)(?: header| text| body| headers| contents)? follows|(?:start|beginning) of (?:the )?(?:original|returned|forwarded|undelivered) (?:message|mail)|(?:returned|original|old) message|original (?:message )?headers?|unsent message(?: follows)?|the headers? of the (?:original|sent|returned) message|(?:mensaje|message) original|ursprüngliche nachricht|il messaggio originale|mensagem original|the original message was sent|message headers?|your message reads|below is the original|included is a copy|a copy of the original|copy of (?:your |the )?(?:original )?message|message included below|contents? of (?:your|the) (?:original )?(?:message|mail)|text of your message|undelivered message|----- message)[^a-z0-9]*(?:\S+ ){0,8}\S*)\s*$",
+        r"(?i)^[\s>|*=_.~#-]*(?:(?:(?:this is a|below (?:this|the next) line is a|enclosed is a|here is a|the following is a|a) copy of (?:the|your)|(?:the )?(?:original|returned|unsent|undelivered|rejected|bounced|failed|your) (?:message|mail|e-?mail|header|text)(?: text| body| headers?)?(?: \S+){0,3} (?:follows?|is attached|below|begins?)(?-u:\b)|(?:message|mail|copy of)(?: header| text| body| headers| contents)? follows|(?:start|beginning) of (?:the )?(?:original|returned|forwarded|undelivered) (?:message|mail)|(?:returned|original|old) message|original (?:message )?headers?|unsent message(?: follows)?|the headers? of the (?:original|sent|returned) message|(?:mensaje|message) original|ursprüngliche nachricht|il messaggio originale|mensagem original|the original message was sent|message headers?|your message reads|below is the original|included is a copy|a copy of the original|copy of (?:your |the )?(?:original )?message|message included below|contents? of (?:your|the) (?:original )?(?:message|mail)|text of your message|undelivered message|----- message)[^a-z0-9]*(?:\S+ ){0,8}\S*)\s*$",
     )
     .expect("it is a pattern")
 });
@@ -97,6 +97,11 @@ fn without_original(text: &str) -> (String, Option<Original>) {
     let rest = lines[end..].iter().skip_while(|line| line.trim().is_empty() || is_above(line));
     let rest = rest.copied().map(unquoted).collect::<Vec<_>>().join("\n");
     (lines[..end].join("\n"), header_of(rest.as_bytes()))
+}
+
+/// A message comes back at the end of this text.
+pub(crate) fn returns(text: &str) -> bool {
+    without_original(text).1.is_some()
 }
 
 fn cut(line: &str) -> &str {

@@ -35,7 +35,7 @@ pub fn read(message: &Message<'_>) -> Report {
         message = inner;
         parts = parts_of(&message);
     }
-    let signs = Signs::of(&message);
+    let signs = Signs::of(&message, &parts);
     let structured = parts.iter().any(Part::is_structured);
     if !structured && (!signs.program() || is_automatic(&message.subject())) {
         return Report { original: original_of(&parts), ..no_bounce(&message) };
@@ -143,12 +143,37 @@ fn of_named(kind: Kind, form: &'static str, named: Vec<Named>, letter: &Letter<'
     for Named { address, behind, before } in named {
         add(&mut report, Said { delayed: kind == Kind::Delayed, ..Said::of(address, &behind) }, &before);
     }
+    if let ([failure], Kind::Bounce) = (&mut report.recipients[..], kind)
+        && failure.cause == Cause::Unknown
+    {
+        of_dialogue(failure, letter);
+    }
     if report.recipients.is_empty() && kind == Kind::Bounce {
         let failure = Said::of(String::new(), &letter.text);
         add(&mut report, failure, "");
         report.unnamed = report.recipients.pop();
     }
     report
+}
+
+/// Where one recipient is named, and nothing beside its address says why, some line of the dialogue may.
+fn of_dialogue(failure: &mut Failure, letter: &Letter<'_>) {
+    let replies = letter.text.lines().filter(|line| is_reply(line));
+    let told = replies.map(|line| (line, classify(StatusCode::find(line).filter(|code| code.class != 2), 0, line)));
+    if let Some((line, verdict)) = told.into_iter().find(|(_, verdict)| verdict.cause != Cause::Unknown) {
+        failure.cause = verdict.cause;
+        failure.hard = verdict.hard;
+        failure.scores = verdict.cause.is_the_recipients();
+        failure.status = failure.status.or(StatusCode::find(line).filter(|code| code.class != 2));
+        failure.text = one_line(line, MAX_TEXT);
+    }
+}
+
+/// The line begins with a reply code of a failure, as transcripts have it: `<<< 550 no such user`.
+fn is_reply(line: &str) -> bool {
+    let line = line.trim_start_matches(|c: char| c.is_whitespace() || "<>|*-".contains(c));
+    let (code, rest) = line.split_at_checked(3).unwrap_or_default();
+    code.parse::<u16>().is_ok_and(|code| (400..=599).contains(&code)) && rest.starts_with([' ', '-'])
 }
 
 /// What is said of one recipient.
