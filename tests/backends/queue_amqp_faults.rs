@@ -160,7 +160,8 @@ fn a_queue_that_the_broker_forgot_is_noticed_and_nothing_counts_as_stored() {
     while queues.put(&[entry("again")]).is_err() {
         assert!(Instant::now() < until);
     }
-    assert!(drain_soon(&queues).contains(&"again".to_owned()));
+    let drained = drain_soon(&queues);
+    assert!(drained.contains(&"again".to_owned()), "{drained:?}");
 }
 
 fn drain_soon(queues: &AmqpQueues) -> Vec<String> {

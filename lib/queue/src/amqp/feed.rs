@@ -104,7 +104,11 @@ pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders
             consumers: Vec::new(),
             prefetch,
         };
-        match feed.run(first.take(), &mut orders).await {
+        let ended = feed.run(first.take(), &mut orders).await;
+        // Whoever claims finds nothing of what was lost, and what was begun goes on by itself as soon as it can.
+        first = line.is_settled().then(|| Order::Settle(oneshot::channel().0));
+        line.begin(0);
+        match ended {
             Ok(()) => return,
             Err(fault) if session.is_lost() => tracing::debug!(queue = %line.queue, "{fault}"),
             Err(fault) => {
@@ -114,7 +118,6 @@ pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders
                 tokio::time::sleep(LOOK).await;
             }
         }
-        line.begin(0);
     }
 }
 

@@ -144,10 +144,10 @@ impl Line {
         self.changed.notify_one();
     }
 
-    /// A claim ends without the entry having gone anywhere: here it waits for the next claim.
+    /// A claim ends without the entry having gone anywhere: here it waits for the next claim, unless the broker has it again.
     fn put_back(&self, place: Place, held: Held) {
         let mut inner = self.lock();
-        if inner.session == held.session && inner.in_hand.remove(&place).is_some() {
+        if inner.session == held.session && inner.in_hand.remove(&place).is_some() && !held.acker.poisoned() {
             inner.hold(place, held);
             self.changed.notify_one();
         }
