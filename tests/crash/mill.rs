@@ -9,7 +9,7 @@ use listmill_core::settings::Cascade;
 use listmill_core::{Commit, Stage, StoreChange, Timestamp};
 use listmill_queue::{DiskQueues, QueueBackend, State};
 use listmill_queue_format::{Entry, EntryId, Envelope, Queue, decode};
-use listmill_runner::{Carried, Health, Shell};
+use listmill_runner::{Carried, Health, Shell, Trail};
 use listmill_store::{SledStore, Store};
 use tempfile::TempDir;
 
@@ -63,7 +63,14 @@ pub(crate) fn hazardous(safe: &Shell, hazard: &Arc<Hazard>) -> Shell {
 }
 
 pub(crate) fn shell(queues: Arc<dyn QueueBackend>, store: Option<Arc<dyn Store>>) -> Shell {
-    Shell { queues, store, directory: None, host: "mill.example.org".to_owned(), health: Health::default() }
+    Shell {
+        queues,
+        store,
+        directory: None,
+        host: "mill.example.org".to_owned(),
+        health: Health::default(),
+        trail: Trail::default(),
+    }
 }
 
 pub(crate) fn fresh_id() -> EntryId {

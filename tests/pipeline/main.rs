@@ -22,3 +22,4 @@ mod refused;
 mod stopping;
 mod templates;
 mod thousand;
+mod traced;

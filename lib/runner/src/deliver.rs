@@ -34,8 +34,8 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         let Claimed { entry, claim } = claimed;
         if self.deliverer.ledger().was_finished(entry.id) {
             // Written again by an upstream runner that was killed after it had written it once.
-            return shell
-                .carry_settled::<S>(&entry, claim, "discard: delivered already, under the same id", |_| Vec::new());
+            let told = "discard: delivered already, under the same id";
+            return shell.carry_settled::<S>(&entry, claim, told, &[], |_| Vec::new());
         }
         let Some(plan) = self.plan(&entry) else {
             return shell.carry_in_line(&self.stage, Claimed { entry, claim });
@@ -54,7 +54,8 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
             tracing::warn!(runner = %S::READS, entry = %id, "the smarthost is not to be had: {told}");
             shell.health.error(S::READS, &told);
         }
-        let carried = shell.carry_settled::<S>(&entry, claim, &told, |cx| self.stage.settle(&entry, &outcomes, cx));
+        let settle = |cx| self.stage.settle(&entry, &outcomes, cx);
+        let carried = shell.carry_settled::<S>(&entry, claim, &told, &outcomes, settle);
         if carried == Carried::Done {
             self.deliverer.ledger().finish(id);
         }

@@ -13,6 +13,7 @@ use listmill_queue_format::{Entry, Envelope, Queue, Timestamp};
 use crate::Shell;
 use crate::identity::fresh_id;
 use crate::panics::guarded;
+use crate::trail::Step;
 use crate::work::{Decider, End, Work};
 
 /// What RCPT is answered, as the inbound stage would route the address.
@@ -36,6 +37,7 @@ pub struct Gate<S> {
 struct Decided {
     outgoing: Option<Entry>,
     summary: String,
+    steps: Vec<Step>,
     refusal: Option<Answer>,
 }
 
@@ -53,7 +55,9 @@ impl Decided {
             End::Release | End::Defer(..) => Some(format!("inbound may not decide this: {}", work.summary)),
         };
         let refusal = refused.or_else(|| fault.as_ref().map(|_| later()));
-        Decided { outgoing: work.outgoing.into_iter().next(), summary: fault.unwrap_or(work.summary), refusal }
+        let steps = if fault.is_some() { Vec::new() } else { work.steps };
+        let outgoing = work.outgoing.into_iter().next();
+        Decided { outgoing, summary: fault.unwrap_or(work.summary), steps, refusal }
     }
 }
 
@@ -115,6 +119,7 @@ impl<S: Stage> Gate<S> {
         if let Err(error) = &stored {
             self.troubled(entry, error);
         }
+        self.note(entry, &decided, stored.as_ref().err());
         let message_id = message_id(&entry.message);
         let answers = decided.into_iter().zip(&entry.envelope.recipients).map(|(one, recipient)| {
             let list = one.outgoing.as_ref().and_then(|entry| entry.list.as_deref()).unwrap_or("");
@@ -130,6 +135,15 @@ impl<S: Stage> Gate<S> {
         answers.collect()
     }
 
+    /// What becomes of the message goes into the trail.
+    fn note(&self, entry: &Entry, decided: &[Decided], failed: Option<&String>) {
+        let steps: Vec<Step> = match failed {
+            Some(error) => vec![Step::of("refuse", &format!("not stored, and the client told to come again: {error}"))],
+            None => decided.iter().flat_map(|one| one.steps.clone()).collect(),
+        };
+        self.shell.trail.note(entry, Queue::Inbound, &steps, &[], Timestamp::now());
+    }
+
     fn troubled(&self, entry: &Entry, error: &str) {
         let message_id = message_id(&entry.message);
         tracing::error!(runner = "inbound", entry = %entry.id, message_id, "not stored, and the client told so: {error}");
@@ -142,6 +156,7 @@ fn all_or_nothing(decided: &mut [Decided]) {
     let Some(refusal) = decided.iter().find_map(|one| one.refusal.clone()) else { return };
     for one in decided {
         one.outgoing = None;
+        one.steps.retain(|step| step.to.is_none());
         one.refusal = Some(refusal.clone());
     }
 }

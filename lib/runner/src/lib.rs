@@ -17,6 +17,7 @@ mod identity;
 mod panics;
 mod shell;
 mod stop;
+mod trail;
 mod work;
 mod worker;
 
@@ -30,4 +31,5 @@ pub use identity::fresh_id;
 pub use panics::remember_panics;
 pub use shell::{Carried, Shell};
 pub use stop::Stop;
+pub use trail::{Fate, Said, State, Step, Totals, Trace, Trail, TrailConfig, TrailLine};
 pub use worker::{Runner, StageWorker, serve, sweep_outbox};

@@ -11,15 +11,15 @@ use std::time::Duration;
 use listmill_core::{
     Commit, CommitError, Committed, Context, Disposition, MessageFile, NoStore, Refusal, Stage, StoreView, Unavailable,
 };
-use listmill_mail::limits::message_id;
 use listmill_queue::{Claim, Claimed, QueueBackend, QueueError, ShuntReason};
-use listmill_queue_format::{DecodeError, EncodeError, Entry, EntryId, Queue, Timestamp, decode, encode};
+use listmill_queue_format::{DecodeError, EncodeError, Entry, EntryId, Outcome, Queue, Timestamp, decode, encode};
 use listmill_store::Store;
 use tracing::Span;
 
 use crate::KnownDirectory;
 use crate::health::Health;
 use crate::panics::{Panic, guarded};
+use crate::trail::{Step, Trail, id_of};
 use crate::work::{Decider, End, Work, note_hop};
 
 /// How long an entry waits aside when something is not to be had.
@@ -42,6 +42,8 @@ pub struct Shell {
     pub host: String,
     /// How the runners of this process fare.
     pub health: Health,
+    /// Where it is noted what becomes of each message.
+    pub trail: Trail,
 }
 
 /// What became of a claimed entry.
@@ -97,20 +99,21 @@ impl Shell {
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
         let decided = self
             .decide_and_commit(&entry, by, |view, cx| Ok(Work::of(&entry, stage.decide(&entry, view, cx)?, by, cx)));
-        self.end(&entry, claim, by, decided)
+        self.end(&entry, claim, by, decided, &[])
     }
 
-    /// Carries out what the stage makes of a delivery that is over; `told` says in a line how it went.
+    /// Carries out what the stage makes of a delivery that is over, with these outcomes; `told` says in a line how it went.
     pub(crate) fn carry_settled<S: Stage>(
         &self,
         entry: &Entry,
         claim: Claim,
         told: &str,
+        outcomes: &[(usize, Outcome)],
         settle: impl Fn(Context) -> Vec<Disposition>,
     ) -> Carried {
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
         let decided = self.decide_and_commit(entry, by, |_, cx| Ok(Work::settled(told, entry, settle(cx), by, cx)));
-        self.end(entry, claim, by, decided)
+        self.end(entry, claim, by, decided, outcomes)
     }
 
     /// Lets somebody look at the world, as far as this host knows it.
@@ -159,7 +162,7 @@ impl Shell {
         if let Some(Committed::Before(files)) = &applied {
             let left = entries(files)
                 .map_err(|error| Setback::fault(format!("the outbox holds what is no entry: {error}")))?;
-            *work = Work::left(left);
+            *work = Work::left(entry, left);
         }
         if !work.outgoing.is_empty() {
             self.queues.put(&work.outgoing)?;
@@ -195,21 +198,37 @@ impl Shell {
         }
     }
 
-    /// Step 6, and the log line.
-    fn end(&self, entry: &Entry, claim: Claim, by: Decider<'_>, decided: Result<Work, Setback>) -> Carried {
+    /// Step 6, the log line and the line of the trail.
+    fn end(
+        &self,
+        entry: &Entry,
+        claim: Claim,
+        by: Decider<'_>,
+        decided: Result<Work, Setback>,
+        outcomes: &[(usize, Outcome)],
+    ) -> Carried {
+        let note = |steps: &[Step]| self.trail.note(entry, by.stage, steps, outcomes, Timestamp::now());
         let carried = match decided {
-            Ok(Work { end: End::Release, summary, .. }) => {
+            Ok(Work { end: End::Release, summary, steps, .. }) => {
                 tracing::info!("{summary}");
+                note(&steps);
                 self.queues.release(claim).map(|()| Carried::Done)
             }
-            Ok(Work { end: End::Defer(until, reason), summary, .. }) => {
+            Ok(Work { end: End::Defer(until, reason), summary, steps, .. }) => {
                 tracing::info!("{summary}");
+                note(&steps);
                 let mut later = Entry { not_before: Some(until), attempts: entry.attempts + 1, ..entry.clone() };
                 note_hop(&mut later, by, "defer", &reason, Timestamp::now());
                 self.queues.defer(claim, &later).map(|()| Carried::Done)
             }
-            Ok(Work { end: End::Shunt(reason), .. }) => self.shunt(claim, by.stage, reason, String::new()),
-            Err(Setback::Fault(panic)) => self.shunt(claim, by.stage, panic.reason, panic.trace),
+            Ok(Work { end: End::Shunt(reason), .. }) => {
+                note(&[Step::of("shunt", &reason)]);
+                self.shunt(claim, by.stage, reason, String::new())
+            }
+            Err(Setback::Fault(panic)) => {
+                note(&[Step::of("shunt", &panic.reason)]);
+                self.shunt(claim, by.stage, panic.reason, panic.trace)
+            }
             Err(Setback::Wait(reason)) => self.put_off(entry, claim, by, reason),
         };
         // A claim that could neither be released nor put off is dropped: whoever sees it first takes it over.
@@ -231,6 +250,11 @@ impl Shell {
         self.health.note(by.stage, |health| health.put_off += 1);
         self.health.error(by.stage, &reason);
         let now = Timestamp::now();
+        // Once for each reason: it may come again every few seconds, for days.
+        let is_known = entry.trace.last().is_some_and(|hop| hop.runner == by.stage.name() && hop.reason == reason);
+        if !is_known {
+            self.trail.note(entry, by.stage, &[Step::of("put off", &reason)], &[], now);
+        }
         // Not an attempt: those are the stage's to count.
         let mut later = Entry { not_before: now.checked_add(WAIT).ok(), ..entry.clone() };
         note_hop(&mut later, by, "defer", &reason, now);
@@ -240,7 +264,7 @@ impl Shell {
     /// Lets an entry wait that cannot be delivered now, because nobody could write down to whom it was.
     pub(crate) fn wait_for_ledger<S: Stage>(&self, entry: &Entry, claim: Claim, reason: String) -> Carried {
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
-        self.end(entry, claim, by, Err(Setback::Wait(reason)))
+        self.end(entry, claim, by, Err(Setback::Wait(reason)), &[])
     }
 
     /// Gives an entry back as it was: this process stops.
@@ -313,8 +337,7 @@ impl Shell {
 
 /// What each log line about an entry says of it. Of the highest level, so that a filter of lines does not take it from those that stay.
 pub(crate) fn line(entry: &Entry, stage: Queue) -> Span {
-    // Whatever is wrong with the message is for the stage to stumble over, where it is caught.
-    let message_id = guarded(|| message_id(&entry.message)).unwrap_or_default();
+    let message_id = id_of(entry);
     let list = entry.list.as_deref().unwrap_or_default();
     tracing::error_span!("entry", runner = %stage, entry = %entry.id, message_id, list)
 }

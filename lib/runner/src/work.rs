@@ -3,6 +3,8 @@
 use listmill_core::{Context, Disposition, MessageFile, StoreChange, Timestamp};
 use listmill_queue_format::{Entry, Hop, Queue, encode};
 
+use crate::trail::Step;
+
 /// Everything that the shell has to do for one entry, in the order in which it does it.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -11,6 +13,8 @@ pub(crate) struct Work {
     pub(crate) end: End,
     /// One line for the log.
     pub(crate) summary: String,
+    /// The same for the trail.
+    pub(crate) steps: Vec<Step>,
 }
 
 /// How the claimed entry ends.
@@ -34,7 +38,7 @@ impl Work {
     pub(crate) fn of(entry: &Entry, dispositions: Vec<Disposition>, by: Decider<'_>, cx: Context) -> Work {
         if dispositions.is_empty() {
             let end = End::Shunt("the stage decided nothing".to_owned());
-            return Work { changes: Vec::new(), outgoing: Vec::new(), end, summary: String::new() };
+            return Work { end, ..Work::nothing("") };
         }
         Work::summed_up("", entry, dispositions, by, cx)
     }
@@ -55,14 +59,19 @@ impl Work {
     }
 
     /// What an entry that was carried out once has left to be sent.
-    pub(crate) fn left(outgoing: Vec<Entry>) -> Work {
-        let summary = "carried out before, and ended only now".to_owned();
-        Work { changes: Vec::new(), outgoing, end: End::Release, summary }
+    pub(crate) fn left(entry: &Entry, outgoing: Vec<Entry>) -> Work {
+        let said = "carried out before, and ended only now";
+        let steps = outgoing.iter().map(|left| Step::leaving("forward", said, left, entry)).collect();
+        Work { outgoing, steps, ..Work::nothing(said) }
+    }
+
+    fn nothing(summary: &str) -> Work {
+        let (changes, outgoing, steps) = Default::default();
+        Work { changes, outgoing, end: End::Release, summary: summary.to_owned(), steps }
     }
 
     fn summed_up(summary: &str, entry: &Entry, dispositions: Vec<Disposition>, by: Decider<'_>, cx: Context) -> Work {
-        let summary = summary.to_owned();
-        let mut work = Work { changes: Vec::new(), outgoing: Vec::new(), end: End::Release, summary };
+        let mut work = Work::nothing(summary);
         for disposition in dispositions {
             work.add(entry, disposition, by, cx);
             if matches!(work.end, End::Shunt(_)) {
@@ -80,34 +89,37 @@ impl Work {
     fn shunt(&mut self, why: String) {
         self.changes.clear();
         self.outgoing.clear();
+        self.steps.clear();
         self.end = End::Shunt(why);
     }
 
     fn add(&mut self, entry: &Entry, disposition: Disposition, by: Decider<'_>, cx: Context) {
         match disposition {
-            Disposition::Forward { entry, reason } => self.send(entry, "forward", &reason, by, cx),
-            Disposition::Notify { entry, reason } => self.send(entry, "notify", &reason, by, cx),
+            Disposition::Forward { entry: left, reason } => self.send(entry, left, "forward", &reason, by, cx),
+            Disposition::Notify { entry: left, reason } => self.send(entry, left, "notify", &reason, by, cx),
             Disposition::Hold { post } => {
                 let rules: Vec<_> = post.reasons.iter().map(|hit| hit.rule.as_str()).collect();
-                self.say(&format!("hold: {}", rules.join(", ")));
+                self.step("hold", &rules.join(", "));
                 match encode(entry) {
                     Ok(file) => self.changes.push(StoreChange::Hold { post, file: MessageFile(file) }),
                     Err(error) => self.shunt(format!("the entry cannot be held: {error}")),
                 }
             }
             Disposition::Reject { reason, notice } => {
-                self.say(&format!("reject: {reason}"));
+                self.step("reject", &reason);
                 if let Some(notice) = notice {
-                    self.send(notice, "reject", &reason, by, cx);
+                    self.send(entry, notice, "reject", &reason, by, cx);
                 }
             }
-            Disposition::Discard { reason } => self.say(&format!("discard: {reason}")),
+            Disposition::Discard { reason } => self.step("discard", &reason),
             Disposition::Change(change) => {
                 self.say(&change.to_string());
+                self.steps.push(Step::of("change", &change.to_string()));
                 self.changes.push(change);
             }
             Disposition::Defer { until, reason } => {
                 self.say(&format!("defer until {until}: {reason}"));
+                self.steps.push(Step::of("defer", &format!("until {until}: {reason}")));
                 self.end = End::Defer(until, reason);
             }
             Disposition::Shunt { reason } => self.shunt(reason),
@@ -117,13 +129,27 @@ impl Work {
         }
     }
 
-    fn send(&mut self, mut entry: Entry, disposition: &str, reason: &str, by: Decider<'_>, cx: Context) {
-        if !by.writes.contains(&entry.queue) {
-            return self.shunt(format!("{} may not write to {}", by.stage, entry.queue));
+    fn send(
+        &mut self,
+        parent: &Entry,
+        mut left: Entry,
+        disposition: &'static str,
+        reason: &str,
+        by: Decider<'_>,
+        cx: Context,
+    ) {
+        if !by.writes.contains(&left.queue) {
+            return self.shunt(format!("{} may not write to {}", by.stage, left.queue));
         }
-        self.say(&format!("{disposition} to {}: {reason}", entry.queue));
-        note_hop(&mut entry, by, disposition, reason, cx.now);
-        self.outgoing.push(entry);
+        self.say(&format!("{disposition} to {}: {reason}", left.queue));
+        self.steps.push(Step::leaving(disposition, reason, &left, parent));
+        note_hop(&mut left, by, disposition, reason, cx.now);
+        self.outgoing.push(left);
+    }
+
+    fn step(&mut self, did: &'static str, why: &str) {
+        self.say(&format!("{did}: {why}"));
+        self.steps.push(Step::of(did, why));
     }
 
     fn say(&mut self, what: &str) {

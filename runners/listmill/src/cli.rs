@@ -95,6 +95,19 @@ pub(crate) enum Command {
     /// The words that people receive, and what this site says instead
     #[command(subcommand)]
     Template(Template),
+    /// Say what became of a message on this host: on every hop, and for every recipient
+    Trace {
+        /// Its Message-ID, or the id of any of its entries
+        message_id: String,
+        /// Name every recipient, not only those who have no copy
+        #[arg(long)]
+        all: bool,
+        /// Only this recipient
+        #[arg(long, value_name = "ADDR")]
+        recipient: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Runners, queues, store, last errors
     Status {
         #[command(flatten)]

@@ -69,6 +69,9 @@ fn run(cli: Cli) -> Outcome {
         Command::Store(command) => commands::store::run(command),
         Command::Explain { list, from, json } => commands::explain::run(&office()?, &list, from, json),
         Command::Template(command) => commands::template::run(&site()?, command),
+        Command::Trace { message_id, all, recipient, json } => {
+            commands::trace::run(&site()?, &message_id, all, recipient.as_deref(), json)
+        }
         Command::Status { json } => commands::status::run(&site()?, json),
         Command::Completions { shell } => commands::completions::shell(shell),
         Command::Man { dir } => commands::completions::man(&dir),

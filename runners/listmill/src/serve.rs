@@ -11,8 +11,8 @@ use listmill_queue::Board;
 use listmill_queue_format::{Queue, Timestamp};
 use listmill_runner::config::Site;
 use listmill_runner::{
-    Crew, Health, KnownDirectory, Shell, Stop, TOLD_OF_THE_TIME, keep_time, publish_directory, remember_panics, serve,
-    sweep_outbox, watch_directory,
+    Crew, Health, KnownDirectory, Shell, Stop, TOLD_OF_THE_TIME, Trail, TrailConfig, keep_time, publish_directory,
+    remember_panics, serve, sweep_outbox, watch_directory,
 };
 use listmill_store::Opened;
 use listmill_store::control::{Attendant, Draining, Server as Control};
@@ -265,8 +265,15 @@ pub(crate) fn kit(site: &Site, queues: &[Queue], stay: Stay) -> Outcome<Kit> {
         directory: matches!(lookup, Lookup::Directory).then(|| KnownDirectory::open(&site.directory())),
         host: site.host.clone(),
         health: Health::default(),
+        trail: trail(site)?,
     };
     Ok(Kit { shell, opened, board })
+}
+
+/// A host without a store keeps no addresses beyond the entries that pass through it (invariant 4).
+fn trail(site: &Site) -> Outcome<Trail> {
+    let names = placement::has_store(site)?;
+    Ok(Trail::new(&site.trail(), TrailConfig { keep: site.trail_keep, max_size: site.trail_size, names }))
 }
 
 fn no_thread(error: std::io::Error) -> Failure {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use listmill_queue_format::Queue;
 use serde::{Deserialize, Serialize};
 
+use super::watch::TrailTable;
+
 /// What `listmill init` writes: every key with its default and reason.
 pub const DEFAULT_SITE_FILE: &str = include_str!("listmill.toml");
 
@@ -32,6 +34,8 @@ pub struct SiteFile {
     pub command: CommandTable,
     /// `[outbound]`
     pub outbound: OutboundTable,
+    /// `[trail]`
+    pub trail: TrailTable,
     /// `[hosts]`
     pub hosts: BTreeMap<String, Vec<String>>,
 }

@@ -4,6 +4,7 @@ mod access;
 mod backends;
 mod file;
 mod site;
+mod watch;
 
 pub use access::Access;
 pub use backends::{Front, QueueBackendKind, QueueConfig, StoreBackendKind};

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use listmill_core::settings::{self, Cascade};
 use listmill_core::{Address, Allowance, ListAddress};
 use listmill_delivery::RelayUrl;
@@ -57,6 +58,10 @@ pub struct Site {
     pub chunk: usize,
     /// Certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// For how long it is known what became of a message; zero: it is not noted.
+    pub trail_keep: SignedDuration,
+    /// Octets that this may take.
+    pub trail_size: u64,
     /// Which runners serve on which host.
     pub hosts: BTreeMap<String, Vec<Queue>>,
     /// Runners that `[hosts]` places and that no release serves yet: host and name.
@@ -136,6 +141,11 @@ impl Site {
         self.data.join("directory")
     }
 
+    /// What became of each message.
+    pub fn trail(&self) -> PathBuf {
+        self.data.join("trail")
+    }
+
     /// The list's domain is one of this site's.
     pub fn has_domain_of(&self, list: &ListAddress) -> bool {
         self.domains.iter().any(|domain| domain == list.domain())
@@ -152,6 +162,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     fn site(&self, raw: &SiteFile) -> Result<Site, ConfigError> {
+        let (trail_keep, trail_size) = self.trail(&raw.trail)?;
         Ok(Site {
             file: self.file.to_owned(),
             domains: self.each("site.domains", &raw.site.domains, |domain| self.domain(domain))?,
@@ -182,6 +193,8 @@ impl Reader<'_> {
             connections: self.count("outbound.connections", raw.outbound.connections)?,
             chunk: self.count("outbound.chunk", raw.outbound.chunk)?,
             ca_file: raw.outbound.ca_file.as_deref().map(|path| self.path(path)),
+            trail_keep,
+            trail_size,
             hosts: self.hosts(&raw.hosts)?,
             not_yet: not_yet(&raw.hosts),
             placed: None,

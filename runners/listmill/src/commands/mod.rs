@@ -17,3 +17,4 @@ pub(crate) mod queue;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod template;
+pub(crate) mod trace;
