@@ -56,38 +56,38 @@ pub(crate) struct Signs {
     pub(crate) subject: bool,
     /// It says so by a field.
     pub(crate) fields: bool,
-    /// Somebody wrote it, or a list passed it on.
-    pub(crate) person: bool,
-    /// It looks like a bounce all over: a message came back with it, or it begins with an address to which nothing could be delivered. A subject of
-    /// bounces alone says little, for people write about them.
+    /// It looks like a bounce all over, where only its subject says that it is one: people write about bounces, too.
     pub(crate) evident: bool,
 }
 
 impl Signs {
     pub(crate) fn of(message: &Message<'_>, parts: &[Part<'_>]) -> Self {
-        let (from, subject) = (message.text("From").unwrap_or_default(), message.subject());
+        let from = message.text("From").unwrap_or_default();
+        let subject = WORDS.subjects.is_match(&message.subject());
         let empty = message.raw("Return-Path").any(|value| matches!(value.as_str(), "<>" | "< >" | "<#@[]>"));
-        let bare = without_prefixes(&subject) == subject.trim();
-        let has = |names: &[&str]| names.iter().any(|name| message.has(name));
-        let answer = has(&["In-Reply-To", "References"]);
-        let list = has(&["List-Id", "List-Post", "List-Unsubscribe"]);
         let report = content_type(message).is_some_and(|found| found.kind == "multipart/report");
         let submitted = message.raw("Auto-Submitted").any(|value| !value.to_ascii_lowercase().starts_with("no"));
-        Signs {
-            daemon: empty || WORDS.senders.is_match(&from) || from.trim().is_empty(),
-            subject: WORDS.subjects.is_match(&subject),
-            fields: report || submitted || message.has("X-Failed-Recipients"),
-            person: (answer && (list || !bare)) || (!bare && has(&["User-Agent", "X-Mailer"])),
-            evident: !answer
-                && ((bare && !list && parts.iter().any(returns))
-                    || parts.iter().find(|part| part.is_text()).is_some_and(begins_with_failure)),
-        }
+        // Automatic replies have the null reverse-path as well (RFC 3834 §3.3).
+        let null = empty && (subject || !submitted);
+        let daemon = null || from.trim().is_empty() || WORDS.senders.is_match(&from);
+        let fields = report || submitted || message.has("X-Failed-Recipients");
+        Signs { daemon, subject, fields, evident: subject && !daemon && evident(message, parts) }
     }
 
     /// A form may be looked for.
     pub(crate) fn program(self) -> bool {
-        self.daemon || self.fields || (self.subject && self.evident)
+        self.daemon || self.fields || self.evident
     }
+}
+
+/// It answers nothing, and a message came back with it, or it begins with an address to which nothing could be delivered.
+fn evident(message: &Message<'_>, parts: &[Part<'_>]) -> bool {
+    let has = |names: &[&str]| names.iter().any(|name| message.has(name));
+    let subject = message.subject();
+    let bare = without_prefixes(&subject) == subject.trim();
+    let own = bare && !has(&["List-Id", "List-Post", "List-Unsubscribe"]);
+    let begins = || parts.iter().find(|part| part.is_text()).is_some_and(begins_with_failure);
+    !has(&["In-Reply-To", "References"]) && ((own && parts.iter().any(returns)) || begins())
 }
 
 /// A message came back in this part, or at its end.
@@ -111,19 +111,22 @@ pub(crate) struct Found {
 
 /// Reads a message that has no known form; none where it is no bounce as far as can be told.
 pub(crate) fn read(letter: &Letter<'_>, signs: Signs) -> Option<Found> {
+    // What is quoted somebody else said.
+    let text: Vec<&str> = letter.text.lines().filter(|line| !line.starts_with("> ")).collect();
+    let letter = &Letter { text: text.join("\n"), ..letter.clone() };
     let failed = WORDS.failures.is_match(&letter.text);
     let delayed = WORDS.delays.is_match(&letter.text) || WORDS.delays.is_match(&letter.subject);
     let sure = (signs.daemon && (signs.subject || failed))
         || (signs.fields && signs.subject && failed)
-        || (signs.subject && failed && signs.evident);
+        || (signs.evident && failed);
     if !sure || (!failed && !signs.subject) {
         return None;
     }
     let never = excluded(letter);
-    let mut named = named(letter, &never);
-    if named.is_empty() && failed {
-        named.extend(labelled(letter, &never));
-    }
+    // A summary that names one recipient, and nothing that names another in so many words.
+    let agrees = |one: &Named| named(letter, &never, false).iter().all(|other| other.address == one.address);
+    let summary = || labelled(letter, &never).filter(|one| failed && agrees(one));
+    let mut named = summary().map_or_else(|| named(letter, &never, true), |one| vec![one]);
     if named.is_empty() {
         let behind = letter.text.clone();
         named.extend(original_to(letter).map(|address| Named { address, behind, before: String::new() }));
@@ -131,13 +134,13 @@ pub(crate) fn read(letter: &Letter<'_>, signs: Signs) -> Option<Found> {
     Some(Found { delayed, named })
 }
 
-/// The recipients that the text names.
-fn named(letter: &Letter<'_>, never: &HashSet<String>) -> Vec<Named> {
+/// The recipients that the text names; `weak`: also where only the cause in the same line speaks for it, which may be of somebody else.
+fn named(letter: &Letter<'_>, never: &HashSet<String>, weak: bool) -> Vec<Named> {
     let lines = letter.lines();
     let mut named: Vec<Named> = Vec::new();
     let mut introduced = false;
     for (at, line) in lines.iter().enumerate() {
-        let taken = if line.contains('@') { line_names(&lines, at, introduced) } else { Vec::new() };
+        let taken = if line.contains('@') { line_names(&lines, at, introduced, weak) } else { Vec::new() };
         for address in taken {
             let known = named.iter().any(|known| known.address.eq_ignore_ascii_case(&address));
             if !known && !never.contains(&address.to_lowercase()) && !is_role(&address) && named.len() < MAX_RECIPIENTS
@@ -167,7 +170,7 @@ fn labelled(letter: &Letter<'_>, never: &HashSet<String>) -> Option<Named> {
 }
 
 /// The addresses of one line that failed, as far as the words in it, above and below say so.
-fn line_names(lines: &[&str], at: usize, introduced: bool) -> Vec<String> {
+fn line_names(lines: &[&str], at: usize, introduced: bool, weak: bool) -> Vec<String> {
     let line = lines[at];
     if WORDS.others.is_match(line) {
         return Vec::new();
@@ -185,7 +188,7 @@ fn line_names(lines: &[&str], at: usize, introduced: bool) -> Vec<String> {
     });
     match sentence {
         Some(found) if introduced || told(line) || WORDS.failures.is_match(line) => found,
-        _ if told(line) && all.len() == 1 => all,
+        _ if weak && told(line) && all.len() == 1 => all,
         // A sentence that goes on over the end of the line.
         _ if all.len() == 1 => {
             let above = at.checked_sub(1).map_or("", |above| lines[above]);

@@ -28,6 +28,7 @@ const TRAVELLED: [&str; 8] = [
 ];
 
 /// A message that may be a bounce.
+#[derive(Clone)]
 pub(crate) struct Letter<'a> {
     pub(crate) message: &'a Message<'a>,
     pub(crate) from: String,

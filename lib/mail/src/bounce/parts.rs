@@ -1,7 +1,11 @@
 //! The parts of a message (RFC 2046), as a reader of bounces sees them: in one row, whatever they are nested in, and
 //! without those of a message that came back.
 
+use std::sync::LazyLock;
+
 use mail_parser::MessageParser;
+use mail_parser::decoders::html::html_to_text;
+use regex::Regex;
 
 use crate::message::{Message, line_end, trim_ending};
 use crate::mime::{ContentType, content_type};
@@ -74,9 +78,24 @@ impl Part<'_> {
         // mail-parser knows the encodings and the charsets; it is given a message of this one text.
         let one = [b"Content-Type: ", kind, b"\nContent-Transfer-Encoding: ", &encoding, b"\n\n", body].concat();
         let parsed = MessageParser::default().parse(&one);
+        if html && let Some(html) = parsed.as_ref().and_then(|parsed| parsed.body_html(0)) {
+            return unix(&html_to_text(&in_lines(&html)));
+        }
         let text = parsed.as_ref().and_then(|parsed| parsed.body_text(0));
         text.map_or_else(|| String::from_utf8_lossy(body).into_owned(), |text| unix(&text))
     }
+}
+
+/// Ends of what stands in a line of its own: rows of tables, headings, blocks.
+static ROW: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)</(?:tr|table|h[1-6]|div|li|pre|blockquote)\s*>").expect("it is a pattern"));
+
+/// Ends of the cells of a table.
+static CELL: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)</t[dh]\s*>").expect("it is a pattern"));
+
+/// What the eye sees in different lines and cells, the reader of tags shall not join.
+fn in_lines(html: &str) -> String {
+    ROW.replace_all(&CELL.replace_all(html, " "), "<br>").into_owned()
 }
 
 fn has_tags(body: &[u8]) -> bool {

@@ -12,9 +12,9 @@ use crate::mime::content_type;
 use crate::subjects::is_automatic;
 
 use super::address::{is_whole, typed};
-use super::cause::{classify, names_cause};
+use super::cause::{Verdict, classify, names_cause};
 use super::delivery_status::{Action, Row};
-use super::forms::{Named, near};
+use super::forms::{Named, near, said_at};
 use super::general::Signs;
 use super::letter::{Letter, original_of};
 use super::lines::one_line;
@@ -143,6 +143,9 @@ fn of_named(kind: Kind, form: &'static str, named: Vec<Named>, letter: &Letter<'
     for Named { address, behind, before } in named {
         add(&mut report, Said { delayed: kind == Kind::Delayed, ..Said::of(address, &behind) }, &before);
     }
+    for failure in report.recipients.iter_mut().filter(|failure| failure.cause == Cause::Unknown) {
+        elsewhere(failure, &letter.lines());
+    }
     if let ([failure], Kind::Bounce) = (&mut report.recipients[..], kind)
         && failure.cause == Cause::Unknown
     {
@@ -156,17 +159,33 @@ fn of_named(kind: Kind, form: &'static str, named: Vec<Named>, letter: &Letter<'
     report
 }
 
+/// Some programs name an address for people first, and further down once more with what the host said.
+fn elsewhere(failure: &mut Failure, lines: &[&str]) {
+    let address = failure.address.to_lowercase();
+    let there = (0..lines.len()).filter(|at| lines[*at].to_lowercase().contains(&address)).take(8);
+    let said = there.map(|at| Said::of(String::new(), &said_at(lines, at)));
+    let told = said.map(|said| (classify(said.status, 0, &said.text), said));
+    if let Some((verdict, said)) = told.into_iter().find(|(verdict, _)| verdict.cause != Cause::Unknown) {
+        blame(failure, verdict, said);
+    }
+}
+
 /// Where one recipient is named, and nothing beside its address says why, some line of the dialogue may.
 fn of_dialogue(failure: &mut Failure, letter: &Letter<'_>) {
     let replies = letter.text.lines().filter(|line| is_reply(line));
-    let told = replies.map(|line| (line, classify(StatusCode::find(line).filter(|code| code.class != 2), 0, line)));
-    if let Some((line, verdict)) = told.into_iter().find(|(_, verdict)| verdict.cause != Cause::Unknown) {
-        failure.cause = verdict.cause;
-        failure.hard = verdict.hard;
-        failure.scores = verdict.cause.is_the_recipients();
-        failure.status = failure.status.or(StatusCode::find(line).filter(|code| code.class != 2));
-        failure.text = one_line(line, MAX_TEXT);
+    let said = replies.map(|line| Said::of(String::new(), line));
+    let told = said.map(|said| (classify(said.status, 0, &said.text), said));
+    if let Some((verdict, said)) = told.into_iter().find(|(verdict, _)| verdict.cause != Cause::Unknown) {
+        blame(failure, verdict, said);
     }
+}
+
+fn blame(failure: &mut Failure, verdict: Verdict, said: Said) {
+    failure.cause = verdict.cause;
+    failure.hard = verdict.hard && !failure.delayed;
+    failure.scores = verdict.cause.is_the_recipients() && !failure.delayed;
+    failure.status = failure.status.or(said.status);
+    failure.text = said.text;
 }
 
 /// The line begins with a reply code of a failure, as transcripts have it: `<<< 550 no such user`.
