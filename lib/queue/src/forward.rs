@@ -47,7 +47,8 @@ impl ForwardConfig {
 ///
 /// What is put goes to the broker. When that does not take it, it goes into the spool, durably, and the process that
 /// [forwards](Self::forward) passes it on later: first come, first served, and released here only when the broker has confirmed it. While
-/// something waits there, what comes goes behind it.
+/// something waits there, what comes goes behind it: so nobody waits for a broker that has just failed somebody else, and the forwarder alone
+/// finds out when it takes entries again.
 pub struct ForwardQueues {
     shared: Arc<Shared>,
     forwarder: Mutex<Option<JoinHandle<()>>>,
@@ -61,6 +62,10 @@ struct Shared {
     measured: Mutex<Option<Instant>>,
     /// Something waits, and this process passes it on: what comes goes behind it.
     behind: AtomicBool,
+    /// [`forward`](ForwardQueues::forward) was called.
+    forwards: AtomicBool,
+    /// How often the broker did not take what was put.
+    refusals: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -77,6 +82,8 @@ impl ForwardQueues {
             used: AtomicU64::new(0),
             measured: Mutex::new(None),
             behind: AtomicBool::new(false),
+            forwards: AtomicBool::new(false),
+            refusals: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         };
         Ok(ForwardQueues { shared: Arc::new(shared), forwarder: Mutex::new(None) })
@@ -89,6 +96,7 @@ impl ForwardQueues {
     pub fn forward(&self) -> io::Result<()> {
         let mut forwarder = lock(&self.forwarder);
         if forwarder.is_none() {
+            self.shared.forwards.store(true, Ordering::Release);
             self.shared.behind.store(true, Ordering::Release); // until it has looked
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("forward".to_owned());
@@ -116,6 +124,9 @@ impl Shared {
         if self.broker.is_ready() && !self.behind.load(Ordering::Acquire) {
             match self.broker.put(entries) {
                 Err(error) if error.is_temporary() => {
+                    // Who comes next need not wait for the broker to find out the same: the forwarder does, beside it.
+                    self.refusals.fetch_add(1, Ordering::AcqRel);
+                    self.behind.store(self.forwards.load(Ordering::Acquire), Ordering::Release);
                     tracing::warn!("kept on this host, because the broker does not take it: failed to {error}");
                 }
                 done => return done,
@@ -160,10 +171,12 @@ impl Shared {
 
     fn keep_forwarding(&self) {
         while !self.stop.load(Ordering::Acquire) {
+            let refusals = self.refusals.load(Ordering::Acquire);
             let passed_on = if self.broker.is_ready() { self.pass_on() } else { self.look() };
             match passed_on {
                 Ok(0) => {
-                    self.behind.store(false, Ordering::Release);
+                    let refused = self.refusals.load(Ordering::Acquire) != refusals;
+                    self.behind.store(refused, Ordering::Release);
                     // What came between the look and this line is found by the next look.
                     std::thread::park_timeout(LOOK);
                 }

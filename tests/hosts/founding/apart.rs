@@ -57,10 +57,12 @@ fn a_full_spool_says_later() {
     };
     let waited = start.elapsed();
     estate.network.mend("mx1", "mq");
+    // It empties by itself, and then there is room again.
+    let account = load.account(estate, Instant::now());
+    load.write(estate, 4);
     estate.mx.running.take().unwrap().stop();
     estate.configure_queue("");
     estate.whole();
-    let account = load.account(estate, Instant::now());
     println!(
         "a spool of 64 KiB took {taken} messages of 8 KiB without the broker, then said {refused:?} ({:.1} s)",
         waited.as_secs_f64()
@@ -69,6 +71,50 @@ fn a_full_spool_says_later() {
     assert!(taken > 0, "nothing is taken without the broker");
     assert!(waited < Duration::from_secs(60), "{waited:?}");
     assert_eq!((account.lost.len(), account.doubled), (0, 0), "{account:?}");
+    let after = load.account(estate, Instant::now());
+    assert_eq!((after.lost.len(), after.doubled), (0, 0), "{after:?}");
+}
+
+/// A client that comes when the cable is cut waits for the broker as long as anybody does, and those beside it with it. Whoever comes afterwards does not.
+#[test]
+fn who_hands_in_waits_once_for_a_broker_that_is_silent() {
+    let Some(mut estate) = shared() else { return };
+    let estate = estate.as_mut().unwrap();
+    let load = Load::new(estate, "silent");
+    let mut clients: Vec<Lmtp> =
+        (0..4).map(|_| estate.network.within("world", || Lmtp::connect(estate.intake()))).collect();
+    estate.network.cut("mx1", "mq");
+    let mail = Mail::new("silent0@example.net", "silent@lists.example.org").subject("kept").text("Hello.\n");
+    let hand_in = |client: &mut Lmtp, number: usize| {
+        let numbered = mail.clone().identified(&format!("{number}.silent@example.net"));
+        let start = Instant::now();
+        let reply = client.send(&mail.sender, &mail.to, &numbered.bytes());
+        assert!(reply.starts_with("250"), "{reply}");
+        load.note_post(&numbered);
+        start.elapsed()
+    };
+    let together = Instant::now();
+    std::thread::scope(|scope| {
+        for (number, client) in clients.iter_mut().enumerate() {
+            scope.spawn(move || hand_in(client, number));
+        }
+    });
+    let together = together.elapsed();
+    let later: Vec<Duration> = (4..24).map(|number| hand_in(&mut clients[0], number)).collect();
+    let (slowest, all) = (later.iter().max().unwrap(), later.iter().sum::<Duration>());
+    estate.network.mend("mx1", "mq");
+    let back = Instant::now();
+    let account = load.account(estate, back);
+    println!(
+        "the cable mx1 - mq cut, and 4 clients at once: taken after {:.1} s; 20 posts after them: {:.2} s at most; all out {:.1} s after it was mended",
+        together.as_secs_f64(),
+        slowest.as_secs_f64(),
+        account.last.as_secs_f64()
+    );
+    assert_eq!((account.lost.len(), account.doubled), (0, 0), "{account:?}");
+    // Ten seconds is what a call waits for the broker. If each waited, it would be two hundred.
+    assert!(together < Duration::from_secs(30), "{together:?}");
+    assert!(all < Duration::from_secs(60), "{later:?}");
 }
 
 #[test]

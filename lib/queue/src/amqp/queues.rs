@@ -101,7 +101,15 @@ impl AmqpQueues {
     {
         let (link, patience) = (self.link.clone(), self.config.patience);
         let all = wait.saturating_add(patience + SLACK);
-        ask(&self.handle, all, || self.late(), async move { work(link.session(patience).await?).await })
+        ask(&self.handle, all, || self.late(), async move {
+            let session = link.session(patience).await?;
+            // When one has found out that nobody answers, the others need not find it out by themselves.
+            tokio::select! {
+                biased;
+                done = work(Arc::clone(&session)) => done,
+                fault = session.lost() => Err(fault),
+            }
+        })
     }
 
     /// Why something took too long.
