@@ -10,8 +10,10 @@
 )]
 
 mod bounces;
+mod broker;
 mod client;
 mod commands;
+mod hosts;
 mod options;
 mod program;
 mod scenario;
@@ -75,7 +77,10 @@ fn run(options: &Options) -> Result<(), Failure> {
         println!("{}\n", commands::table(options)?);
     }
     if options.wants("bounces") {
-        println!("{}", bounces::table(options)?);
+        println!("{}\n", bounces::table(options)?);
+    }
+    if options.wants("hosts") {
+        hosts::tables(options)?;
     }
     Ok(())
 }

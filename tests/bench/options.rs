@@ -17,7 +17,8 @@ tests/bench/run [OPTION…]
   --connections N   LMTP connections in, SMTP connections out                  [10]
   --commands N      people who join by mail and confirm by mail                [1000]
   --bounces N       members who each bounce, twice on one day                  [2000]
-  --only LIST       some of a,b,import,commands,bounces                        [all]
+  --hosts-posts N   posts over a broker and a database                         [3000]
+  --only LIST       some of a,b,import,commands,bounces,hosts                  [all but hosts]
   --dir DIR         where the sites are made; it must lie on the disk that is to be measured [the system's temporary directory]
   --program FILE    the executable to drive; tests/bench/run gives it";
 
@@ -34,6 +35,7 @@ pub(crate) struct Options {
     pub(crate) connections: usize,
     pub(crate) commands: usize,
     pub(crate) bounces: usize,
+    pub(crate) hosts_posts: usize,
     only: Vec<String>,
 }
 
@@ -52,6 +54,7 @@ impl Options {
             connections: 10,
             commands: 1_000,
             bounces: 2_000,
+            hosts_posts: 3_000,
             only: ["a", "b", "import", "commands", "bounces"].map(str::to_owned).to_vec(),
         };
         while let Some(name) = arguments.next() {
@@ -80,6 +83,7 @@ impl Options {
             "--connections" => self.connections = number()?.max(1),
             "--commands" => self.commands = number()?.max(1),
             "--bounces" => self.bounces = number()?.max(1),
+            "--hosts-posts" => self.hosts_posts = number()?.max(100),
             "--import" => self.imports = list().iter().map(|one| one.parse()).collect::<Result<_, _>>()?,
             "--only" => self.only = list(),
             "--dir" => self.dir = PathBuf::from(value),

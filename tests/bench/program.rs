@@ -30,11 +30,16 @@ pub(crate) struct Site {
 impl Site {
     /// A new site whose smarthost is `relay`.
     pub(crate) fn new(options: &Options, relay: SocketAddr) -> Result<Self, Failure> {
+        Site::with(options, relay, "")
+    }
+
+    /// The same, with these sections more in its site file.
+    pub(crate) fn with(options: &Options, relay: SocketAddr, more: &str) -> Result<Self, Failure> {
         let dir = tempfile::Builder::new().prefix("listmill-bench-").tempdir_in(&options.dir)?;
         let text = format!(
             "[site]\ndomains = [\"lists.example.org\"]\nadmins = [\"postmaster@example.org\"]\ndata = \"data\"\n\n\
              [inbound]\nlisten = [\"lmtp://127.0.0.1:0\"]\n\n\
-             [outbound]\nrelay = \"smtp://{relay}\"\nconnections = {}\n",
+             [outbound]\nrelay = \"smtp://{relay}\"\nconnections = {}\n{more}",
             options.connections
         );
         fs::write(dir.path().join("listmill.toml"), text)?;
@@ -122,6 +127,27 @@ impl Site {
         Ok(serving)
     }
 
+    /// Starts a process that serves these runners; returns when it is ready.
+    pub(crate) fn serve_only(&self, runners: &[&str]) -> Result<Serving<'_>, Failure> {
+        let (log, told) = tempfile::NamedTempFile::new_in(self.dir.path())?.into_parts();
+        let (begun, told) = (Instant::now(), told.keep()?);
+        let child = self.command(&[&["run"], runners].concat()).stdout(Stdio::null()).stderr(log).spawn()?;
+        let mut serving = Serving { site: self, child, lmtp: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        loop {
+            let said = fs::read_to_string(&told)?;
+            if let Some((_, ready)) = said.split_once("ready: serving ") {
+                if let Some((_, listen)) = ready.split_once("lmtp://") {
+                    serving.lmtp = listen.split_whitespace().next().unwrap_or_default().parse()?;
+                }
+                return Ok(serving);
+            }
+            if serving.child.try_wait()?.is_some() || begun.elapsed() > PATIENCE {
+                return Err(format!("`listmill run {}` does not serve: {said}", runners.join(" ")).into());
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
     fn log(&self) -> String {
         let log = fs::read_to_string(self.dir.path().join("run.log")).unwrap_or_default();
         log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
@@ -139,13 +165,7 @@ pub(crate) struct Serving<'a> {
 impl Serving<'_> {
     /// CPU time that it has used.
     pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name, which may hold anything, in parentheses: utime and stime are the 14th and 15th field of all.
-        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/PID/stat has another form")?;
-        let ticks: u64 =
-            fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
-        // USER_HZ is 100 on Linux.
-        Ok(Duration::from_millis(ticks * 10))
+        cpu(self.child.id(), 2)
     }
 
     /// The most memory that it ever had, in KiB.
@@ -205,6 +225,28 @@ impl Drop for Serving<'_> {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// CPU time that a process and all below it have used, those included that have ended.
+pub(crate) fn cpu_below(id: u32) -> Result<Duration, Failure> {
+    let mut all = cpu(id, 4)?;
+    for task in fs::read_dir(format!("/proc/{id}/task"))? {
+        // A thread or a process may end meanwhile: then it counts in its parent, a moment later.
+        let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
+        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+        all += children.filter_map(|child| cpu_below(child).ok()).sum::<Duration>();
+    }
+    Ok(all)
+}
+
+/// The sum of the first fields of utime, stime, and both again of the children that have ended.
+fn cpu(id: u32, fields: usize) -> Result<Duration, Failure> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // Behind the name, which may hold anything, in parentheses: utime is the 14th field of all.
+    let (_, rest) = stat.rsplit_once(')').ok_or("/proc/PID/stat has another form")?;
+    let ticks: u64 = rest.split_whitespace().skip(11).take(fields).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
+    // USER_HZ is 100 on Linux.
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 fn peak_kib(id: u32) -> Option<u64> {

@@ -134,6 +134,15 @@ impl PostgresServer {
         }
     }
 
+    /// Its process, below which the others of it are.
+    ///
+    /// # Panics
+    /// It is down.
+    pub fn pid(&self) -> u32 {
+        let pid = fs::read_to_string(self.dir.path().join("data/postmaster.pid")).expect("it runs");
+        pid.lines().next().and_then(|pid| pid.trim().parse().ok()).expect("its number")
+    }
+
     /// Stops it at once, in order of its own kind.
     pub fn stop(&self) {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -139,6 +139,11 @@ impl Rabbit {
         (format!("amqps://guest:guest@localhost:{}/%2f", self.tls.port), self.tls.ca_file.clone())
     }
 
+    /// Its process, below which the others of it are; none while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::id)
+    }
+
     fn command(&self, program: &str) -> Command {
         let dir = self.dir.path();
         let mut command = Command::new(programs().expect("it is installed").join(program));
