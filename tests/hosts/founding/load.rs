@@ -13,6 +13,7 @@ use listmill_tests::estate::Estate;
 use listmill_tests::letters::{Letter, Mail};
 use listmill_tests::lmtp::stuffed;
 use listmill_tests::network::Network;
+use listmill_tests::program::wait_for;
 
 /// Members of the list that is posted to.
 pub(crate) const MEMBERS: usize = 10;
@@ -116,14 +117,8 @@ impl Load {
     /// Waits until everything that was taken has come out, and all is quiet; what came.
     pub(crate) fn account(&self, estate: &Estate, back: Instant) -> Account {
         let taken = self.taken();
-        let expected = self.expected();
         let mut tally = Tally { seen: self.mark, ..Tally::default() };
-        let tally_cell = std::cell::RefCell::new(&mut tally);
-        let all = estate.sink.wait(PATIENCE, |_| {
-            let mut tally = tally_cell.borrow_mut();
-            tally.catch_up(estate, &self.name);
-            tally.copies.len() + tally.welcomes.len() >= expected && self.missing(&taken, &tally).is_empty()
-        });
+        let all = self.come_out(estate, &taken, &mut tally);
         let last = back.elapsed();
         if all {
             // A second copy would come behind the first.
@@ -133,6 +128,30 @@ impl Load {
         let lost = self.missing(&taken, &tally);
         let doubled = tally.copies.values().chain(tally.welcomes.values()).map(|count| count - 1).sum();
         Account { lost, doubled, twice: self.twice(estate, &taken), last, taken }
+    }
+
+    /// Waits until all that follows from what was taken so far has come out.
+    pub(crate) fn wait_until_out(&self, estate: &Estate, taken: &Taken) {
+        let mut tally = Tally { seen: self.mark, ..Tally::default() };
+        assert!(self.come_out(estate, taken, &mut tally), "did not come out: {:?}", self.missing(taken, &tally));
+    }
+
+    /// Waits until one more message has been taken.
+    pub(crate) fn wait_for_another(&self) {
+        let count = |taken: Taken| taken.posts.len() + taken.joins.len();
+        let before = count(self.taken());
+        wait_for("another message to be taken", || count(self.taken()) > before);
+    }
+
+    /// Whether it has, after so much patience.
+    fn come_out(&self, estate: &Estate, taken: &Taken, tally: &mut Tally) -> bool {
+        let expected = taken.posts.len() * MEMBERS + taken.joins.len();
+        let tally = std::cell::RefCell::new(tally);
+        estate.sink.wait(PATIENCE, |_| {
+            let mut tally = tally.borrow_mut();
+            tally.catch_up(estate, &self.name);
+            tally.copies.len() + tally.welcomes.len() >= expected && self.missing(taken, &tally).is_empty()
+        })
     }
 
     fn missing(&self, taken: &Taken, tally: &Tally) -> Vec<String> {
