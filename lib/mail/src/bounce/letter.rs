@@ -67,7 +67,7 @@ pub(crate) fn original_of(parts: &[Part<'_>]) -> Option<Original> {
 }
 
 /// The header section at the beginning of `bytes`, whose lines end with LF.
-fn header_of(bytes: &[u8]) -> Option<Original> {
+pub(crate) fn header_of(bytes: &[u8]) -> Option<Original> {
     let bytes = bytes.trim_ascii_start();
     let inner = Message::parse(&bytes[..bytes.len().min(MAX_HEADER)]);
     let header = inner.header_section();

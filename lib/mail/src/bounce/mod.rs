@@ -13,6 +13,7 @@
 
 mod address;
 mod cause;
+mod complaint;
 mod delivery_status;
 mod feedback;
 mod forms;

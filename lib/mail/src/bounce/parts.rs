@@ -56,6 +56,15 @@ impl Part<'_> {
         )
     }
 
+    /// A name of it holds this word.
+    pub(crate) fn is_named(&self, word: &str) -> bool {
+        let fields = ["Content-Type", "Content-Disposition"].into_iter().flat_map(|name| self.content.raw(name));
+        fields.into_iter().any(|value| {
+            let lower = value.to_ascii_lowercase();
+            lower.split_once("name=").is_some_and(|(_, name)| name.contains(word))
+        })
+    }
+
     /// The content, decoded, its lines ended by LF; HTML without its tags.
     pub(crate) fn text(&self) -> String {
         let body = self.content.body();

@@ -20,7 +20,7 @@ use super::letter::{Letter, original_of};
 use super::lines::one_line;
 use super::parts::{Part, parts as parts_of};
 use super::report::{Failure, Kind, MAX_TEXT, Report};
-use super::{StatusCode, delivery_status, feedback, forms, general, lines};
+use super::{StatusCode, complaint, delivery_status, feedback, forms, general, lines};
 
 /// Says what `message` is, and whom it tells of.
 ///
@@ -30,6 +30,10 @@ pub fn read(message: &Message<'_>) -> Report {
     // Some programs begin with an empty line.
     let mut message = Message::parse(bytes.trim_ascii_start());
     let mut parts = parts_of(&message);
+    if let Some(complaint) = complaint::read(&message, &parts) {
+        let original = complaint.original.or_else(|| original_of(&parts));
+        return Report { original, ..complaint };
+    }
     // A bounce that somebody, or a gateway, forwarded without a word.
     if let Some(inner) = forwarded(&parts) {
         message = inner;
