@@ -227,3 +227,65 @@ fn a_few_dead_addresses_among_many_are_found_while_a_provider_refuses_a_post() {
     mill.tick();
     assert_eq!(mill.disabled(), others[..3]);
 }
+
+/// The next host took each copy, and a host further on reports that there is no such mailbox.
+fn reported(mill: &mut Mill, post: u8, who: &Address, host: &str) {
+    let post = EntryId::fresh(mill.now, [post; 10]);
+    let path = return_path(&MemoryView::keys(), &dev(), who, post, mill.now);
+    let detail = path.split_once('+').unwrap().1.split('@').next().unwrap();
+    let message = format!(
+        "From: MAILER-DAEMON@mx.example.org\r\nSubject: Undelivered Mail\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\
+         Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.org\r\n\r\n\
+         Final-Recipient: rfc822; {who}\r\nAction: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns; {host}\r\n\
+         Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n--b--\r\n"
+    );
+    let entry = mill.entry(Some(("bounces", detail)), &message);
+    mill.carry_out(&entry);
+}
+
+fn days_of_reports(mill: &mut Mill, dead: &[Address], host: impl Fn(usize) -> String) {
+    for post in 1..=5 {
+        for (number, who) in dead.iter().enumerate() {
+            reported(mill, post, who, &host(number));
+        }
+        mill.tick();
+        mill.next_day();
+    }
+}
+
+#[test]
+fn a_list_of_which_two_in_five_are_gone_at_many_hosts_is_cleaned_up() {
+    let mut mill = Mill::new(at_one_of_two);
+    let dead: Vec<_> =
+        at(&mill, "large.example.com").into_iter().chain(at(&mill, "example.net").into_iter().take(5)).collect();
+    // Three at each host of fifteen organisations.
+    days_of_reports(&mut mill, &dead, |number| format!("mx.host{}.example", (b'a' + (number % 15) as u8) as char));
+    assert_eq!(mill.probed(), 45);
+    mill.probes_come_back((550, "5.1.1", "no such user"));
+    mill.tick();
+    let mut disabled = mill.disabled();
+    disabled.sort_unstable_by_key(ToString::to_string);
+    assert_eq!(disabled, {
+        let mut all = dead;
+        all.sort_unstable_by_key(ToString::to_string);
+        all
+    });
+}
+
+#[test]
+fn what_one_host_or_our_next_one_says_of_two_in_five_is_not_believed() {
+    let mut mill = Mill::new(at_one_of_two);
+    let theirs = at(&mill, "large.example.com");
+    days_of_reports(&mut mill, &theirs, |number| format!("mx{number}.large.example"));
+    assert_eq!(mill.probed(), 0, "hosts of one organisation");
+    // Each of a domain of its own, but it is our smarthost that says so.
+    let mut mill = Mill::new(|number| format!("m{number:03}@host{number}.example.com"));
+    let members: Vec<_> = mill.members().into_iter().take(40).collect();
+    for post in 1..=6 {
+        mill.refused(post, &members, (550, "5.1.1", "no such user"));
+        mill.tick();
+        mill.next_day();
+    }
+    assert_eq!((mill.probed(), mill.disabled()), (0, Vec::new()));
+}

@@ -1,7 +1,8 @@
 //! Brakes: what fails for many at once is not the members' fault, but the post's or the relay's.
 //!
 //! A post and a relay have a tally each, which counts members. Whatever the cause: a filter may say that a mailbox does not exist. A domain
-//! that takes no mail at all counts as one, however many members it has; and it is no relay.
+//! that takes no mail at all counts as one, however many members it has; and it is no relay. That hosts of many organisations say, each of
+//! a few, that there is no such mailbox, no post can bring about: those few are not counted against it (`specs/decisions/0037`).
 
 use listmill_core::{BounceEvent, Cause, Unavailable};
 
@@ -11,6 +12,9 @@ use crate::tell::Line;
 
 /// Fewer members than this brake nothing.
 const AT_LEAST: u64 = 10;
+
+/// So many members a day a host of its own may call gone without a doubt about the post.
+const BELIEVED: u32 = 3;
 
 impl Session<'_> {
     /// How many members are too many for a tally of this name.
@@ -25,27 +29,34 @@ impl Session<'_> {
         Ok(Some(u32::try_from(limit).unwrap_or(u32::MAX)))
     }
 
-    /// So many have failed with the same post, or at the same relay, that it counts against nobody.
-    pub(crate) fn is_braked(&self, event: &BounceEvent) -> Result<bool, Unavailable> {
+    /// The post or the relay with which so many have failed that it counts against nobody.
+    pub(crate) fn brake<'e>(&self, event: &'e BounceEvent) -> Result<Option<&'e str>, Unavailable> {
         for name in [&event.post, &event.relay] {
             if let Some(limit) = self.limit(name)?
                 && self.tally(name)? >= limit
             {
-                return Ok(true);
+                return Ok(Some(name));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
-    /// Counts a failure for its post and its relay, and tells the owners once where it becomes too many.
-    pub(crate) fn count_failure(&mut self, event: &BounceEvent, domain: &str) -> Result<(), Unavailable> {
+    /// It counts against nobody.
+    pub(crate) fn is_braked(&self, event: &BounceEvent) -> Result<bool, Unavailable> {
+        Ok(self.brake(event)?.is_some())
+    }
+
+    /// Counts a failure for its post and its relay, and tells the owners once where it becomes too many. `is_own`: a host that the report names
+    /// says plainly that this mailbox is gone.
+    pub(crate) fn count_failure(&mut self, event: &BounceEvent, domain: &str, is_own: bool) -> Result<(), Unavailable> {
+        let is_believed = is_own && self.tally(&event.relay)? < BELIEVED;
         let dead = (event.cause == Cause::DomainDead).then_some(domain);
         if matches!(event.cause, Cause::Message | Cause::Reputation) {
             let name = format!("refused/{}/{}", event.at.strftime("%Y%m%d"), post_of(event));
             self.count(&name, None, None, &in_words(event));
         }
         for (name, key) in [(&event.post, "bounce-brake-post"), (&event.relay, "bounce-brake-relay")] {
-            if name.is_empty() {
+            if name.is_empty() || (is_believed && *name == event.post) {
                 continue;
             }
             // Whether its domain counts once more only the store knows.

@@ -65,6 +65,12 @@ impl Failed {
         }
     }
 
+    /// A host that is named says of this one mailbox that it is gone for good. What our next host says is not of that kind: it may
+    /// be wrong about everybody at once.
+    pub(crate) fn is_own(&self) -> bool {
+        self.cause == Cause::Gone && self.hard && self.scores && self.host.is_some()
+    }
+
     /// As it stands in the member's history.
     pub(crate) fn event(&self, settings: &Settings, at: Timestamp) -> BounceEvent {
         let weight = match (self.scores, self.hard) {

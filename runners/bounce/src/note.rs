@@ -68,15 +68,16 @@ fn post(s: &mut Session<'_>, mut record: BounceRecord, failed: &Failed) -> Resul
     let settings = &s.list.settings;
     let event = failed.event(settings, s.cx.now);
     let (who, cause) = (record.address.clone(), event.cause);
-    if s.is_braked(&event)? {
-        s.log(format!("{who}: {cause}, as of many others with the same post or at the same relay: it does not count"));
+    if let Some(brake) = s.brake(&event)? {
+        let same = if brake.starts_with("post/") { "with the same post" } else { "at the same relay" };
+        s.log(format!("{who}: {cause}, as of many others {same} ({brake}): it does not count"));
         return Ok(None);
     }
     if !record::is_news(&record, &event, |before| s.is_braked(before).map(|braked| !braked))? {
         s.log(format!("{who}: {cause}, which is known of today"));
         return Ok(None);
     }
-    s.count_failure(&event, who.domain())?;
+    s.count_failure(&event, who.domain(), failed.is_own())?;
     record::add(&mut record, event);
     if record.state == BounceState::Scoring {
         let score = record::score(record::counting(&record, settings, s.cx.now));
