@@ -107,7 +107,7 @@ impl Site {
                 command
             }
         };
-        command.env_remove("LISTMILL_HOST").env_remove("LISTMILL_CONFIG");
+        command.env_remove("LISTMILL_HOST").env_remove("LISTMILL_CONFIG").env_remove("NOTIFY_SOCKET");
         if let Some(host) = &self.host {
             command.env("LISTMILL_HOST", host);
         }
@@ -184,7 +184,14 @@ impl Site {
 
     /// Starts serving with more arguments.
     pub fn run_with(&self, args: &[&str]) -> Running {
-        Running::start(self.command(&[&["--log-format", "json", "run"], args].concat()))
+        self.run_in(args, &[])
+    }
+
+    /// Starts serving with more arguments, and with this in its environment.
+    pub fn run_in(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
+        let mut command = self.command(&[&["--log-format", "json", "run"], args].concat());
+        command.envs(environment.iter().copied());
+        Running::start(command)
     }
 }
 
@@ -247,6 +254,16 @@ impl Running {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// SIGSTOP: it stands still, and its sockets take what comes.
+    pub fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal(rustix::process::Signal::CONT);
     }
 
     /// The process has ended by itself, with 0; waits for that.

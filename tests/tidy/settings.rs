@@ -27,6 +27,7 @@ fn keys() -> Vec<(String, String)> {
     // A key without a default is not written; it is there all the same.
     for (table, keys) in [
         ("outbound", &["ca_file"][..]),
+        ("metrics", &["listen"]),
         ("queue", &["url", "password_file", "ca_file"]),
         ("store", &["url", "password_file", "ca_file"]),
     ] {

@@ -14,6 +14,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use listmill_core::DeliveryPlan;
 use listmill_queue_format::{Entry, Outcome};
@@ -31,6 +32,8 @@ pub struct Deliverer {
     pool: Arc<Pool>,
     connections: usize,
     ledger: Ledger,
+    /// Transactions that are over.
+    done: Arc<AtomicU64>,
 }
 
 /// The relay cannot be set up as configured, or cannot be reached.
@@ -69,7 +72,8 @@ impl Deliverer {
     ) -> Result<Deliverer, SetupError> {
         let connections = connections.max(1);
         let next_host = NextHost::new(relay, helo, timeouts, ca_file)?;
-        Ok(Deliverer { pool: Arc::new(Pool::new(next_host, connections, timeouts.idle)), connections, ledger })
+        let pool = Arc::new(Pool::new(next_host, connections, timeouts.idle));
+        Ok(Deliverer { pool, connections, ledger, done: Arc::default() })
     }
 
     /// Sends the transactions of `plan`: every recipient in it once, with its outcome, in any order. Those that the ledger
@@ -82,7 +86,7 @@ impl Deliverer {
         let job = Arc::new(Job::new(entry, plan, self.ledger.clone(), page, self.connections));
         let mut lanes = JoinSet::new();
         for _ in 0..self.connections.min(job.left()) {
-            lanes.spawn(lane(Arc::clone(&self.pool), Arc::clone(&job)).in_current_span());
+            lanes.spawn(lane(Arc::clone(&self.pool), Arc::clone(&job), Arc::clone(&self.done)).in_current_span());
         }
         while let Some(ended) = lanes.join_next().await {
             if let Err(error) = ended {
@@ -90,6 +94,11 @@ impl Deliverer {
             }
         }
         if self.pool.is_stopping() && job.left() > 0 { Err(DeliveryError::Stopped) } else { Ok(job.outcomes(plan)) }
+    }
+
+    /// How many transactions are over since the process started: while it grows, deliveries go on.
+    pub fn transactions(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// The ledger that this deliverer writes.
@@ -119,12 +128,13 @@ impl Deliverer {
 }
 
 /// Works on a job, one transaction after the other, each in its turn.
-async fn lane(pool: Arc<Pool>, job: Arc<Job>) {
+async fn lane(pool: Arc<Pool>, job: Arc<Job>, done: Arc<AtomicU64>) {
     loop {
         let _turn = pool.turn().await;
         if pool.is_stopping() || one(&pool, &job).await.is_none() {
             return;
         }
+        done.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -20,6 +20,15 @@ pub struct Crew {
     parting: Arc<Mutex<()>>,
 }
 
+/// The threads of one runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roll {
+    /// All of them.
+    pub threads: usize,
+    /// Those that have ended, and were not told to.
+    pub dead: usize,
+}
+
 /// One runner.
 #[derive(Default)]
 struct Hand {
@@ -99,6 +108,14 @@ impl Crew {
         self.hands().is_empty()
     }
 
+    /// The threads of every runner that is to serve.
+    pub fn roll(&self) -> BTreeMap<Queue, Roll> {
+        let hands = self.hands();
+        let serving = hands.iter().filter(|(_, hand)| !hand.stop.is_stopped());
+        let roll = |hand: &Hand| Roll { threads: hand.threads.len(), dead: hand.threads.len() - hand.working() };
+        serving.map(|(queue, hand)| (*queue, roll(hand))).collect()
+    }
+
     /// Stops everybody, and returns when all have.
     pub fn stop(&self) {
         let hands = std::mem::take(&mut *self.hands());
@@ -109,5 +126,41 @@ impl Crew {
 
     fn hands(&self) -> MutexGuard<'_, BTreeMap<Queue, Hand>> {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use listmill_queue::MemoryQueues;
+
+    use super::*;
+    use crate::Health;
+    use crate::trail::Trail;
+
+    fn shell() -> Shell {
+        let host = "mill.example.org".to_owned();
+        Shell {
+            queues: Arc::new(MemoryQueues::new()),
+            store: None,
+            directory: None,
+            host,
+            health: Health::default(),
+            trail: Trail::default(),
+        }
+    }
+
+    #[test]
+    fn a_thread_that_ends_untold_is_dead() {
+        let crew = Crew::new(shell());
+        let stop = crew.stop_of(Queue::Auth);
+        let stays = std::thread::spawn(move || while !stop.wait(std::time::Duration::from_secs(60)) {});
+        let ends = std::thread::spawn(|| {});
+        while !ends.is_finished() {
+            std::thread::yield_now();
+        }
+        crew.add(Queue::Auth, vec![stays, ends]);
+        assert_eq!(crew.roll(), [(Queue::Auth, Roll { threads: 2, dead: 1 })].into());
+        crew.stop();
+        assert!(crew.roll().is_empty());
     }
 }

@@ -27,6 +27,10 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         S::READS
     }
 
+    fn is_patient(&self) -> bool {
+        true
+    }
+
     fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
         let _line = line(&claimed.entry, S::READS).entered();
         // Whatever the other runners of this process work with: outbound asks no store, and waits for none.
@@ -47,9 +51,12 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
             Err(error @ DeliveryError::Stopped) => return shell.hand_back(claim, S::READS, &error.to_string()),
             Err(error) => return shell.wait_for_ledger::<S>(&entry, claim, error.to_string()),
         };
+        // A smarthost that answers anybody is there.
+        let is_away = !outcomes.is_empty() && outcomes.iter().all(|(_, outcome)| outcome.code == 0);
         let id = entry.id;
         let told = summary(&outcomes);
-        if !outcomes.is_empty() && outcomes.iter().all(|(_, outcome)| outcome.code == 0) {
+        shell.health.trouble("smarthost", is_away.then(|| told.clone()));
+        if is_away {
             // No reply to anybody: that is not about the recipients.
             tracing::warn!(runner = %S::READS, entry = %id, "the smarthost is not to be had: {told}");
             shell.health.error(S::READS, &told);

@@ -141,6 +141,7 @@ impl<S: Stage> Gate<S> {
             Some(error) => vec![Step::of("refuse", &format!("not stored, and the client told to come again: {error}"))],
             None => decided.iter().flat_map(|one| one.steps.clone()).collect(),
         };
+        self.shell.health.did(Queue::Inbound, steps.iter().map(|step| &*step.did));
         self.shell.trail.note(entry, Queue::Inbound, &steps, &[], Timestamp::now());
     }
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use listmill_core::Timestamp;
-use listmill_queue_format::Queue;
-use serde::Serialize;
+use listmill_queue_format::{Entry, Outcome, Queue};
+use serde::{Deserialize, Serialize};
+
+use crate::watch::{Beat, Tally};
 
 /// How the runners of this process fare; clones are the same record.
 #[derive(Debug, Clone, Default)]
@@ -15,10 +18,12 @@ pub struct Health(Arc<Mutex<Record>>);
 struct Record {
     runners: BTreeMap<Queue, RunnerHealth>,
     troubles: BTreeMap<&'static str, String>,
+    tally: Tally,
+    beats: Vec<(Queue, Beat)>,
 }
 
 /// How one runner fares.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunnerHealth {
     /// Entries decided since the process started.
     pub decided: u64,
@@ -28,6 +33,9 @@ pub struct RunnerHealth {
     pub given_back: u64,
     /// Entries set aside after a software fault.
     pub shunted: u64,
+    /// How often each disposition was carried out, by its name; `deliver`: pages that were handed to the smarthost.
+    #[serde(default)]
+    pub outcomes: BTreeMap<String, u64>,
     /// What went wrong last.
     pub last_error: Option<String>,
     /// When.
@@ -55,7 +63,50 @@ impl Health {
 
     /// A runner serves here no longer.
     pub fn forget(&self, queue: Queue) {
-        self.record().runners.remove(&queue);
+        let mut record = self.record();
+        record.runners.remove(&queue);
+        record.beats.retain(|(of, _)| *of != queue);
+    }
+
+    /// What the smarthost has said.
+    pub fn tally(&self) -> Tally {
+        self.record().tally.clone()
+    }
+
+    /// One more thread of this runner, which is to come by often.
+    pub(crate) fn beat_of(&self, queue: Queue) -> Beat {
+        let beat = Beat::new();
+        self.record().beats.push((queue, beat.clone()));
+        beat
+    }
+
+    /// For how long which thread has not come by, the longest of each runner.
+    pub(crate) fn silent(&self) -> BTreeMap<Queue, Duration> {
+        let mut longest: BTreeMap<Queue, Duration> = BTreeMap::new();
+        for (queue, beat) in &self.record().beats {
+            let silent = beat.silent_for();
+            longest.entry(*queue).and_modify(|known| *known = silent.max(*known)).or_insert(silent);
+        }
+        longest
+    }
+
+    /// A runner has carried this out.
+    pub(crate) fn did<'a>(&self, queue: Queue, dispositions: impl IntoIterator<Item = &'a str>) {
+        self.note(queue, |health| {
+            for disposition in dispositions {
+                // The names are those of the shell: a dozen.
+                match health.outcomes.get_mut(disposition) {
+                    Some(count) => *count += 1,
+                    None => drop(health.outcomes.insert(disposition.to_owned(), 1)),
+                }
+            }
+        });
+    }
+
+    /// A delivery of this entry is over.
+    pub(crate) fn said(&self, entry: &Entry, outcomes: &[(usize, Outcome)]) {
+        let mut record = self.record();
+        outcomes.iter().for_each(|(_, outcome)| record.tally.count(entry.arrived, outcome));
     }
 
     pub(crate) fn note(&self, queue: Queue, change: impl FnOnce(&mut RunnerHealth)) {

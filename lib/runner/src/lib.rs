@@ -18,11 +18,12 @@ mod panics;
 mod shell;
 mod stop;
 mod trail;
+mod watch;
 mod work;
 mod worker;
 
 pub use clock::{Clock, TOLD_OF_THE_TIME, keep_time};
-pub use crew::{Crew, Farewell};
+pub use crew::{Crew, Farewell, Roll};
 pub use deliver::DeliveryWorker;
 pub use directory::{KnownDirectory, publish_directory, watch_directory};
 pub use gate::{Gate, Route};
@@ -32,4 +33,8 @@ pub use panics::remember_panics;
 pub use shell::{Carried, Shell};
 pub use stop::Stop;
 pub use trail::{Fate, Said, State, Step, Totals, Trace, Trail, TrailConfig, TrailLine};
+pub use watch::{
+    Disk, Endpoint, HostReport, Latency, Notifier, ProcessReport, QueueFigures, Reporter, Roots, RunnerReport, Sights,
+    Tally, Watch, disks,
+};
 pub use worker::{Runner, StageWorker, serve, sweep_outbox};

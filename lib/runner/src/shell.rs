@@ -212,11 +212,13 @@ impl Shell {
             Ok(Work { end: End::Release, summary, steps, .. }) => {
                 tracing::info!("{summary}");
                 note(&steps);
+                self.count(entry, by.stage, &steps, outcomes);
                 self.queues.release(claim).map(|()| Carried::Done)
             }
             Ok(Work { end: End::Defer(until, reason), summary, steps, .. }) => {
                 tracing::info!("{summary}");
                 note(&steps);
+                self.count(entry, by.stage, &steps, outcomes);
                 let mut later = Entry { not_before: Some(until), attempts: entry.attempts + 1, ..entry.clone() };
                 note_hop(&mut later, by, "defer", &reason, Timestamp::now());
                 self.queues.defer(claim, &later).map(|()| Carried::Done)
@@ -243,11 +245,18 @@ impl Shell {
         carried
     }
 
+    fn count(&self, entry: &Entry, stage: Queue, steps: &[Step], outcomes: &[(usize, Outcome)]) {
+        let delivered = if outcomes.is_empty() { None } else { Some("deliver") };
+        self.health.did(stage, steps.iter().map(|step| &*step.did).chain(delivered));
+        self.health.said(entry, outcomes);
+    }
+
     /// Lets an entry wait for what is not to be had. It waits aside, so that what can be carried out meanwhile is not behind it: a
     /// post that is too large for what is left of the store's disk must not hold up the posts of all lists.
     fn put_off(&self, entry: &Entry, claim: Claim, by: Decider<'_>, reason: String) -> Result<Carried, QueueError> {
         tracing::warn!("put off: {reason}");
         self.health.note(by.stage, |health| health.put_off += 1);
+        self.health.did(by.stage, ["put off"]);
         self.health.error(by.stage, &reason);
         let now = Timestamp::now();
         // Once for each reason: it may come again every few seconds, for days.
@@ -280,6 +289,7 @@ impl Shell {
     fn shunt(&self, claim: Claim, stage: Queue, reason: String, trace: String) -> Result<Carried, QueueError> {
         tracing::error!("shunted: {reason}; `listmill queue show` tells more, `listmill queue retry` tries again");
         self.health.note(stage, |health| health.shunted += 1);
+        self.health.did(stage, ["shunt"]);
         self.health.error(stage, &reason);
         let why = ShuntReason { stage: stage.name().to_owned(), reason, trace, at: Timestamp::now() };
         self.queues.shunt(claim, &why).map(|()| Carried::Shunted)

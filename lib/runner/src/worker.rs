@@ -27,6 +27,11 @@ pub trait Runner: Send + Sync {
 
     /// Carries out one entry.
     fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried;
+
+    /// It waits for somebody outside, with an end to its patience of its own: that its threads do not come by is no sign of a fault.
+    fn is_patient(&self) -> bool {
+        false
+    }
 }
 
 /// The runner of a stage that is one function.
@@ -63,8 +68,11 @@ pub fn serve(
 }
 
 fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
+    let beat = (!runner.is_patient()).then(|| shell.health.beat_of(runner.queue()));
+    let is_here = |here: bool| beat.iter().for_each(|beat| if here { beat.beat() } else { beat.rest() });
     let mut pause = BACKOFF.0;
     while !stop.is_stopped() {
+        is_here(true);
         let carried = match shell.queues.claim(runner.queue(), LOOK_AROUND) {
             Ok(None) => continue,
             Ok(Some(claimed)) => carry(runner, shell, claimed),
@@ -78,11 +86,13 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
             Carried::Done | Carried::Shunted => pause = BACKOFF.0,
             // One after the other cannot be carried out: then it is not about the entry.
             Carried::PutOff(_) | Carried::GivenBack(_) => {
+                is_here(false);
                 stop.wait(pause);
                 pause = (pause * 2).min(BACKOFF.1);
             }
         }
     }
+    is_here(false);
 }
 
 /// A panic outside of a stage (of those the shell knows better what to do) drops the claim, as a kill would. The thread lives on.

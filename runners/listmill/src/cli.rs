@@ -108,7 +108,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         json: Json,
     },
-    /// Runners, queues, store, last errors
+    /// Runners, queues, store, disks, last errors, and what is wrong
     Status {
         #[command(flatten)]
         json: Json,

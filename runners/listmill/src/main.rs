@@ -15,6 +15,7 @@ mod placement;
 mod roster;
 mod serve;
 mod texts;
+mod watching;
 mod wiring;
 
 use std::path::{Path, PathBuf};

@@ -8,15 +8,14 @@ use listmill_core::NoStore;
 use listmill_delivery::{Deliverer, Ledger, Timeouts};
 use listmill_intake::{Limits, Server as Intake};
 use listmill_queue::Board;
-use listmill_queue_format::{Queue, Timestamp};
+use listmill_queue_format::Queue;
 use listmill_runner::config::Site;
 use listmill_runner::{
     Crew, Health, KnownDirectory, Shell, Stop, TOLD_OF_THE_TIME, Trail, TrailConfig, keep_time, publish_directory,
     remember_panics, serve, sweep_outbox, watch_directory,
 };
 use listmill_store::Opened;
-use listmill_store::control::{Attendant, Draining, Server as Control};
-use serde_json::{Value, json};
+use listmill_store::control::Server as Control;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -25,6 +24,7 @@ use crate::backends::{Carriers, Stay};
 use crate::commands::init::make_private;
 use crate::failure::{Failure, Outcome};
 use crate::placement::Lookup;
+use crate::watching::{Desk, Manager, Open};
 use crate::{backends, placement, wiring};
 
 /// Threads of a runner that decides; the one that delivers has as many as it has connections.
@@ -35,17 +35,21 @@ const COMMITTING: [Queue; 2] = [Queue::Command, Queue::Bounce];
 const COMMITTING_THREADS: usize = 8;
 /// How long a client that is handing in a message may go on after the stop.
 const LAST_MESSAGE: Duration = Duration::from_secs(6);
-/// Nothing but the stop ends the intake's wait.
-const LONG: Duration = Duration::from_secs(3600);
-
 /// How often it is looked whether a runner that was to stop has stopped.
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(site: Site, runners: Vec<Queue>) -> Outcome {
     let queues = placement::chosen(&site, runners)?;
     let runtime = wiring::runtime().map_err(|error| Failure::io("start the runtime", &error))?;
-    let serving = Serving::start(&site, &queues, &runtime)?;
-    runtime.block_on(until_told_or_drained(&serving.crew))?;
+    let manager = Manager::from_environment();
+    let mut serving = Serving::start(&site, &queues, &runtime)?;
+    if let Some(manager) = &manager {
+        let status = format!("serving {}", names(&queues));
+        serving.threads.extend(manager.ready(&status, &serving.desk.watch, &serving.stop)?);
+    }
+    let told = runtime.block_on(until_told_or_drained(&serving.crew));
+    manager.iter().for_each(Manager::stopping);
+    told?;
     serving.stop();
     tracing::info!("stopped");
     Ok(())
@@ -81,6 +85,8 @@ pub(crate) struct Serving {
     deliverer: Option<Arc<Deliverer>>,
     /// Where mail comes in, with the ports that the system chose.
     pub(crate) listen: Vec<String>,
+    desk: Desk,
+    open: Option<Open>,
     _control: Option<Control>,
 }
 
@@ -103,8 +109,11 @@ impl Serving {
             // They are sent as soon as they can be, by the sweep.
             Err(error) => tracing::warn!("the outbox cannot be emptied now: {error}"),
         }
+        let crew = Crew::new(shell.clone());
         let mut serving = Serving {
-            crew: Crew::new(shell.clone()),
+            desk: Desk::new(site, &shell, &crew),
+            open: None,
+            crew,
             shell,
             stop: Stop::default(),
             threads: Vec::new(),
@@ -117,7 +126,7 @@ impl Serving {
         }
         queues.iter().try_for_each(|queue| serving.start_runner(*queue, site, runtime))?;
         serving.start_chores(site, queues, &board)?;
-        serving.start_control(site, opened.as_ref())?;
+        serving.start_control(site, opened.as_ref(), runtime)?;
         tracing::info!("ready: serving {}{}", names(queues), listening(&serving.listen));
         Ok(serving)
     }
@@ -129,6 +138,8 @@ impl Serving {
             None => {
                 let deliverer = deliverer(site)?;
                 self.deliverer = Some(deliverer.clone());
+                let counted = deliverer.clone();
+                self.desk.watch.counts(queue, move || counted.transactions());
                 let (handle, closed) = (runtime.handle().clone(), deliverer.clone());
                 self.crew.at_end(queue, Box::new(move || handle.block_on(closed.close())));
                 (wiring::delivery(deliverer, runtime.handle().clone()), site.connections)
@@ -171,7 +182,8 @@ impl Serving {
         let (handle, stop) = (runtime.handle().clone(), self.crew.stop_of(Queue::Inbound));
         let intake = runtime.spawn(intake.run(receiver));
         let watcher = std::thread::Builder::new().name("intake".to_owned()).spawn(move || {
-            while !stop.wait(LONG) {}
+            // An intake that ends by itself ends this thread too: that is how it is seen.
+            while !stop.wait(LOOK) && !intake.is_finished() {}
             // The server may have ended by itself; then there is nobody to tell.
             let _ = sender.send(true);
             if handle.block_on(intake).is_err() {
@@ -183,22 +195,16 @@ impl Serving {
     }
 
     /// The owner of the store answers for it, and every process for itself.
-    fn start_control(&mut self, site: &Site, opened: Option<&Opened>) -> Outcome {
+    fn start_control(&mut self, site: &Site, opened: Option<&Opened>, runtime: &Runtime) -> Outcome {
         let socket = match opened {
             Some(Opened::Own(_)) => site.socket(),
             _ => site.socket_of(std::process::id()),
         };
         let store = self.shell.store.clone().unwrap_or_else(|| Arc::new(NoStore));
         make_private(&site.data).map_err(|error| Failure::io(format!("make {}", site.data.display()), &error))?;
-        let desk = Desk {
-            crew: self.crew.clone(),
-            health: self.shell.health.clone(),
-            host: site.host.clone(),
-            placed: site.placed.clone(),
-            since: Timestamp::now(),
-            listen: self.listen.clone(),
-        };
-        let control = Control::bind(&socket, store, Arc::new(desk)).map_err(Failure::unavailable)?;
+        self.desk.listens(&self.listen);
+        let control = Control::bind(&socket, store, Arc::new(self.desk.clone())).map_err(Failure::unavailable)?;
+        self.open = Some(self.desk.open(site, socket, &self.stop, runtime)?);
         self._control = Some(control);
         Ok(())
     }
@@ -215,29 +221,7 @@ impl Serving {
                 tracing::error!("a thread ended by a panic");
             }
         }
-    }
-}
-
-/// Answers at the control socket for this process.
-struct Desk {
-    crew: Crew,
-    health: Health,
-    host: String,
-    placed: Option<String>,
-    since: Timestamp,
-    listen: Vec<String>,
-}
-
-impl Attendant for Desk {
-    fn status(&self) -> Value {
-        json!({
-            "host": self.host, "placed": self.placed, "pid": std::process::id(), "since": self.since, "listen": self.listen,
-            "runners": self.health.all(), "troubles": self.health.troubles(),
-        })
-    }
-
-    fn drain(&self, runner: Queue) -> Result<Draining, String> {
-        Ok(self.crew.drain(runner).map_or(Draining::Absent, Draining::Working))
+        self.open.into_iter().for_each(Open::close);
     }
 }
 

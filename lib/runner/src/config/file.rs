@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use listmill_queue_format::Queue;
 use serde::{Deserialize, Serialize};
 
-use super::watch::TrailTable;
+use super::watch::{MetricsTable, TrailTable};
 
 /// What `listmill init` writes: every key with its default and reason.
 pub const DEFAULT_SITE_FILE: &str = include_str!("listmill.toml");
@@ -36,6 +36,8 @@ pub struct SiteFile {
     pub outbound: OutboundTable,
     /// `[trail]`
     pub trail: TrailTable,
+    /// `[metrics]`
+    pub metrics: MetricsTable,
     /// `[hosts]`
     pub hosts: BTreeMap<String, Vec<String>>,
 }
@@ -313,7 +315,8 @@ mod tests {
         let (url, password_file, ca_file) = access;
         let store = StoreTable { url, password_file, ca_file, ..Default::default() };
         let outbound = OutboundTable { ca_file: some(), ..Default::default() };
-        let file = SiteFile { queue, store, outbound, ..Default::default() };
+        let metrics = MetricsTable { listen: some() };
+        let file = SiteFile { queue, store, outbound, metrics, ..Default::default() };
         let toml::Value::Table(tables) = toml::Value::try_from(file).unwrap() else { unreachable!() };
         for (name, table) in tables {
             assert!(DEFAULT_SITE_FILE.contains(&format!("[{name}")), "[{name}]");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub struct Site {
     pub trail_keep: SignedDuration,
     /// Octets that this may take.
     pub trail_size: u64,
+    /// Where metrics can be fetched.
+    pub metrics: Option<SocketAddr>,
     /// Which runners serve on which host.
     pub hosts: BTreeMap<String, Vec<Queue>>,
     /// Runners that `[hosts]` places and that no release serves yet: host and name.
@@ -195,6 +198,7 @@ impl Reader<'_> {
             ca_file: raw.outbound.ca_file.as_deref().map(|path| self.path(path)),
             trail_keep,
             trail_size,
+            metrics: self.metrics(&raw.metrics)?,
             hosts: self.hosts(&raw.hosts)?,
             not_yet: not_yet(&raw.hosts),
             placed: None,

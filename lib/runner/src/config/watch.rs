@@ -1,4 +1,6 @@
-//! `[trail]`: what is kept about this host's work.
+//! `[trail]` and `[metrics]`: what is kept and told about this host's work.
+
+use std::net::SocketAddr;
 
 use jiff::SignedDuration;
 use listmill_core::settings;
@@ -16,6 +18,15 @@ pub struct TrailTable {
     pub max_size: String,
 }
 
+/// `[metrics]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsTable {
+    /// Where they can be fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+}
+
 impl Default for TrailTable {
     fn default() -> Self {
         TrailTable { keep: "14d".to_owned(), max_size: "1 GiB".to_owned() }
@@ -31,5 +42,12 @@ impl Reader<'_> {
         let keep = self.value("trail.keep", settings::duration(&raw.keep))?;
         let at_least = |size| if size < LEAST { Err("must be at least 64 KiB".to_owned()) } else { Ok(size) };
         Ok((keep, self.value("trail.max_size", settings::size(&raw.max_size).and_then(at_least))?))
+    }
+
+    pub(super) fn metrics(&self, raw: &MetricsTable) -> Result<Option<SocketAddr>, ConfigError> {
+        let address = |text: &String| {
+            text.parse().map_err(|_| format!("{text:?} is not an address and a port, as \"127.0.0.1:9100\""))
+        };
+        self.value("metrics.listen", raw.listen.as_ref().map(address).transpose())
     }
 }

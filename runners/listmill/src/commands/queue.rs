@@ -2,6 +2,7 @@
 
 use listmill_queue::{Found, Kind, Listed, QueueBackend, QueueStatus, State};
 use listmill_queue_format::{Entry, EntryId, Queue, Timestamp, decode, decode_head};
+use listmill_runner::QueueFigures;
 use listmill_runner::config::Site;
 use serde_json::{Value, json};
 
@@ -64,6 +65,11 @@ pub(crate) fn figures(site: &Site, queues: &dyn QueueBackend) -> Vec<Figures> {
 }
 
 impl Figures {
+    /// What is known, for the watch.
+    pub(crate) fn known(&self) -> QueueFigures {
+        QueueFigures { queue: self.queue, status: self.status.clone() }
+    }
+
     /// Nobody answers for this queue.
     pub(crate) fn is_missing(&self) -> bool {
         self.status.is_err()

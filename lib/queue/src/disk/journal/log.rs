@@ -21,6 +21,8 @@ const SEGMENTS: usize = 8;
 pub(in crate::disk) struct Log {
     /// Where the writers have their directories.
     root: PathBuf,
+    /// Its own, once it has been made.
+    own: OnceLock<PathBuf>,
     state: Mutex<State>,
 }
 
@@ -72,11 +74,16 @@ struct Round {
 
 impl Log {
     pub(in crate::disk) fn new(root: PathBuf) -> Self {
-        Log { root, state: Mutex::default() }
+        Log { root, own: OnceLock::new(), state: Mutex::default() }
     }
 
     pub(in crate::disk) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Whether this is the directory of this process.
+    pub(in crate::disk) fn is_own(&self, path: &Path) -> bool {
+        self.own.get().is_some_and(|own| own == path)
     }
 
     /// Whether entries may be put here now.
@@ -155,15 +162,18 @@ impl Log {
         }
     }
 
+    /// The directory of this process: one, for nothing but the end of the process closes it.
+    fn make(&self) -> io::Result<Directory> {
+        let directory = Directory::make(&self.root)?;
+        // It is made once.
+        let _ = self.own.set(directory.path.clone());
+        Ok(directory)
+    }
+
     fn write(&self, writer: &mut Option<Writer>, notes: &[u8], puts: &[u8], sync: bool) -> io::Result<u64> {
         let writer = match writer {
             Some(writer) => writer,
-            none => none.insert(Writer {
-                directory: Directory::make(&self.root)?,
-                segment: None,
-                next: 1,
-                batch: Vec::new(),
-            }),
+            none => none.insert(Writer { directory: self.make()?, segment: None, next: 1, batch: Vec::new() }),
         };
         let more = (notes.len() + puts.len()) as u64;
         let segment = match writer.segment.take().filter(|segment| segment.at + more <= LONGEST) {

@@ -47,12 +47,12 @@ impl Shared {
         }
     }
 
-    /// The places in this queue of the entries that are in a journal and not yet files, whoever's it is.
+    /// The places in this queue of the entries that are in the journal of another process and not yet files; of its own, this one knows.
     ///
     /// Read while it is written: what is there in parts has been promised to nobody, and a segment that has gone held nothing any more.
     pub(in crate::disk) fn in_journals(&self, queue: Queue) -> Result<HashSet<Place>, QueueError> {
         let mut places = HashSet::new();
-        for path in self.writers()? {
+        for path in self.writers()?.into_iter().filter(|path| !self.log.is_own(path)) {
             let at = |error| failed("read the journal", &path)(error);
             let Some(directory) = Directory::look(&path).map_err(at)? else { continue };
             let mut left = HashMap::new();

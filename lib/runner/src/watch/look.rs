@@ -1,0 +1,104 @@
+//! One look at the queues, the store, the disks.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use listmill_queue::{QueueBackend, QueueStatus};
+use listmill_queue_format::Queue;
+use listmill_store::Store;
+use rustix::fs::statvfs;
+use serde::{Deserialize, Serialize};
+
+/// A disk with less room is full: what is accepted takes up to 25 MiB, and the store writes segments.
+const FULL: u64 = 64 << 20;
+/// The same in inodes, where a file system counts them.
+const FULL_INODES: u64 = 1000;
+
+/// The directories whose disks are looked at.
+pub type Roots = Vec<PathBuf>;
+
+/// The figures of one queue, or why they cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueFigures {
+    /// Which.
+    pub queue: Queue,
+    /// What is known.
+    pub status: Result<QueueStatus, String>,
+}
+
+/// One file system that this host writes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// The first of our directories on it.
+    pub path: PathBuf,
+    /// Octets that may be written.
+    pub free: u64,
+    /// Octets that it has.
+    pub size: u64,
+    /// Files that may be made; none where it does not count them.
+    pub free_inodes: Option<u64>,
+}
+
+impl Disk {
+    /// Too little is left to go on for long.
+    pub(crate) fn is_full(&self) -> bool {
+        self.free < FULL || self.free_inodes.is_some_and(|free| free < FULL_INODES)
+    }
+}
+
+/// The figures of every queue; those of a broker that cannot be reached are missing, and the others are there.
+pub(super) fn queues(queues: &dyn QueueBackend) -> Vec<QueueFigures> {
+    let of = &|queue| QueueFigures { queue, status: queues.status(queue).map_err(|error| error.to_string()) };
+    // All at once: a broker that does not answer is waited for once.
+    std::thread::scope(|scope| {
+        let asked = Queue::ALL.map(|queue| (queue, scope.spawn(move || of(queue))));
+        let fault = |queue| QueueFigures { queue, status: Err("a software fault".to_owned()) };
+        asked.into_iter().map(|(queue, thread)| thread.join().unwrap_or_else(|_| fault(queue))).collect()
+    })
+}
+
+/// Whether the store answers.
+pub(super) fn store(store: &dyn Store) -> Result<(), String> {
+    store.lists(None, 1).map(|_| ()).map_err(|error| error.reason)
+}
+
+/// Each file system below these directories once. Of one that is not there yet the nearest directory above it counts.
+pub fn disks(roots: &[PathBuf]) -> Result<Vec<Disk>, String> {
+    let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
+    for root in roots {
+        let there = root.ancestors().find(|path| path.exists()).unwrap_or(root);
+        let error = |error: std::io::Error| format!("the disk of {} cannot be looked at: {error}", root.display());
+        let device = std::fs::metadata(there).map_err(error)?.dev();
+        if let std::collections::btree_map::Entry::Vacant(place) = disks.entry(device) {
+            place.insert(disk(there, root).map_err(error)?);
+        }
+    }
+    Ok(disks.into_values().collect())
+}
+
+fn disk(there: &Path, named: &Path) -> std::io::Result<Disk> {
+    let found = statvfs(there)?;
+    Ok(Disk {
+        path: named.to_owned(),
+        free: found.f_bavail.saturating_mul(found.f_frsize),
+        size: found.f_blocks.saturating_mul(found.f_frsize),
+        free_inodes: (found.f_files > 0).then_some(found.f_favail),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_disk_is_there_once() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let roots = [dir.path().to_owned(), dir.path().join("not/yet"), dir.path().join("spool")];
+        let disks = disks(&roots).unwrap();
+        assert_eq!(disks.len(), 1);
+        assert!(disks[0].path == dir.path() && disks[0].size > 0);
+        let full = Disk { path: "x".into(), free: 1 << 30, size: 1 << 40, free_inodes: Some(3) };
+        assert!(full.is_full() && !Disk { free_inodes: None, ..full }.is_full());
+    }
+}
