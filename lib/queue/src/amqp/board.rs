@@ -1,12 +1,11 @@
-//! The notice board at the broker: a short queue of which the newest message counts.
+//! The notice board at the broker: a queue that keeps one message, the last.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::Channel;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
+use lapin::options::{BasicGetOptions, BasicNackOptions};
 use tokio::time::Instant;
 
 use super::fault::Fault;
@@ -36,13 +35,13 @@ async fn newest(session: Arc<Session>, seen: Option<u64>, wait: Duration) -> Res
     let channel = session.channel().await?;
     let mut looked = 0;
     loop {
-        let newest = take_newest(&channel).await?;
-        let there = newest.is_some();
-        if let Some(notice) = newest {
-            let mark = mark(&notice);
-            notice.acker.nack(BasicNackOptions { multiple: false, requeue: true }).await?;
+        let got = channel.basic_get(DIRECTORY.into(), BasicGetOptions::default()).await?;
+        let there = got.is_some();
+        if let Some(got) = got {
+            let mark = mark(&got.delivery);
+            got.delivery.acker.nack(BasicNackOptions { multiple: false, requeue: true }).await?;
             if Some(mark) != seen {
-                return Ok(Some((mark, notice.data)));
+                return Ok(Some((mark, got.delivery.data)));
             }
         }
         looked += 1;
@@ -56,33 +55,9 @@ async fn newest(session: Arc<Session>, seen: Option<u64>, wait: Duration) -> Res
     }
 }
 
-/// Takes the newest notice in hand and clears the others away.
-async fn take_newest(channel: &Channel) -> Result<Option<Delivery>, Fault> {
-    let mut newest: Option<Delivery> = None;
-    while let Some(got) = channel.basic_get(DIRECTORY.into(), BasicGetOptions::default()).await? {
-        let last = got.message_count == 0;
-        let (older, newer) = match newest.take() {
-            Some(other) if posted(&other) > posted(&got.delivery) => (Some(got.delivery), other),
-            other => (other, got.delivery),
-        };
-        if let Some(older) = older {
-            older.acker.ack(BasicAckOptions::default()).await?;
-        }
-        newest = Some(newer);
-        if last {
-            break;
-        }
-    }
-    Ok(newest)
-}
-
-fn posted(notice: &Delivery) -> Option<u64> {
-    message::micros(&notice.properties)
-}
-
 /// What it says and when it was posted, so that one that is posted again counts as another.
 fn mark(notice: &Delivery) -> u64 {
     let mut mark = DefaultHasher::new();
-    (posted(notice), &notice.data).hash(&mut mark);
+    (message::micros(&notice.properties), &notice.data).hash(&mut mark);
     mark.finish()
 }

@@ -12,11 +12,6 @@ use super::names::{
 /// An entry whose claimers died, or lost the broker, so many times is dead-lettered into the shunt queue at the next.
 pub(super) const DELIVERY_LIMIT: i64 = 5;
 
-/// The board keeps so many notices at most, though only the newest counts: readers take it in hand and give it back, and what is given back stands in
-/// front. A quorum queue that is too long then drops the first of those behind, which with a length of one is the newest (RabbitMQ 3.10). So there is room
-/// for what several readers give back, and they clear away what is old.
-const NOTICES: i64 = 16;
-
 /// A queue as it is declared.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct QueueShape {
@@ -53,7 +48,11 @@ impl Topology {
         let mut all = Topology { exchanges: Vec::new(), queues: Vec::new(), bindings: Vec::new() };
         Queue::ALL.into_iter().for_each(|queue| all.add(queue));
         all.exchanges.push(DIRECTORY.to_owned());
-        all.queue(DIRECTORY.to_owned(), vec![quorum(), ("x-max-length", Argument::Number(NOTICES))]);
+        // Not a quorum queue: that drops the newest notice when the one before it is given back.
+        all.queue(
+            DIRECTORY.to_owned(),
+            vec![("x-queue-type", text("classic")), ("x-max-length", Argument::Number(1))],
+        );
         all.bind(DIRECTORY, NOTICE, DIRECTORY);
         all
     }
