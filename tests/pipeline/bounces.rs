@@ -100,6 +100,54 @@ fn one_reply_to_the_notice_switches_delivery_on_again() {
     assert_eq!(office.count(BOB, "we no longer send to you"), 1);
 }
 
+/// What `bounce explain` says of this message, its lines ended in one way.
+fn explained(site: &Site, message: &str, ending: &str) -> (Value, String) {
+    let file = site.dir().join("bounce.eml");
+    std::fs::write(&file, message.replace('\n', ending)).unwrap();
+    let file = file.to_str().unwrap();
+    (site.json(&["bounce", "explain", file]), site.ok(&["bounce", "explain", file]))
+}
+
+#[test]
+fn explaining_a_bounce_says_what_it_would_do_and_does_nothing() {
+    let office = office(&["bounce_threshold=3"]);
+    let copy = copy(&office, "one");
+    let message = |path: &str| {
+        format!(
+            "From: MAILER-DAEMON@mx.example.net\nTo: {path}\nSubject: failure notice\n\n\
+             Hi. This is the qmail-send program at mx.example.net.\n\
+             I'm afraid I wasn't able to deliver your message to the following addresses.\n\n\
+             <{BOB}>:\nSorry, no mailbox here by that name. (#5.1.1)\n"
+        )
+    };
+    for ending in ["\n", "\r\n", "\r"] {
+        let (said, told) = explained(&office.site, &message(&copy.return_path), ending);
+        assert_eq!((said["kind"].as_str(), said["form"].as_str()), (Some("bounce"), Some("qmail")), "{ending:?}");
+        assert_eq!(said["recipients"][0]["cause"], "gone");
+        assert_eq!((&said["concerns"]["member"], &said["concerns"]["list"]), (&BOB.into(), &DEV.into()));
+        let last = said["steps"].as_array().unwrap().last().unwrap();
+        assert_eq!(
+            (last["stage"].as_str(), last["reason"].as_str()),
+            (Some("bounce"), Some("bob@example.net: gone, score 1.00"))
+        );
+        assert!(told.contains(&format!("concerns: {BOB} on {DEV}, post ")) && told.contains("score 1.00"), "{told}");
+    }
+    assert_eq!(shown(&office.site, BOB)["bounces"], Value::Null, "it was only explained");
+    let forged = copy.return_path.replace("bob=", "eve=");
+    let (said, told) = explained(&office.site, &message(&forged), "\n");
+    assert_eq!((&said["concerns"], said["steps"].as_array().unwrap().len()), (&Value::Null, 2));
+    assert!(told.contains("none that we have signed") && told.contains("nobody is concerned"), "{told}");
+    let (said, told) = explained(&office.site, &message("bob@example.net"), "\n");
+    assert_eq!((&said["to"], said["kind"].as_str()), (&Value::Null, Some("bounce")));
+    assert!(told.contains("--to says which"), "{told}");
+    let file = office.site.dir().join("bounce.eml");
+    let told = office.site.ok(&["bounce", "explain", "--to", &copy.return_path, file.to_str().unwrap()]);
+    assert!(told.contains("score 1.00"), "{told}");
+    // And then it does that.
+    office.write(&bounce_of(&copy));
+    wait_for("the failure to be noted", || shown(&office.site, BOB)["bounces"]["events"][0]["cause"] == "gone");
+}
+
 #[test]
 fn forged_bounces_and_bounces_of_letters_change_nothing() {
     let office = office(&["bounce_threshold=1"]);

@@ -134,11 +134,14 @@ pub(crate) struct Json {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bounce {
-    /// Say what each of these messages is, whom it names, and whose fault it is; needs no site file
+    /// Say what each of these messages is, whom it names, and whose fault it is; and with a site file what would follow from it, stage by stage, without doing it
     Explain {
         /// Files of one message each; their lines may end in any way
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// The address of a list that they came to [default: the one in their Delivered-To, X-Original-To or To field]
+        #[arg(long, value_name = "ADDR")]
+        to: Option<Address>,
         /// One line of JSON for each file, instead of text
         #[arg(long = "json")]
         json: bool,

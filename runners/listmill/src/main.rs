@@ -51,6 +51,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Outcome {
     let level = if matches!(cli.command, Command::Run { .. }) { "info" } else { "warn" };
     logs::start(cli.log_format, cli.log_level.as_deref().unwrap_or(level)).map_err(Failure::usage)?;
+    let is_given = cli.config.is_some();
     let config = cli.config.unwrap_or_else(default_site_file);
     let host = cli.host;
     let site = || Site::load(&config, host.as_deref());
@@ -65,7 +66,11 @@ fn run(cli: Cli) -> Outcome {
         Command::Member(command) => commands::member::run(&office()?, command),
         Command::Held(command) => commands::held::run(&office()?, command),
         Command::Ban(command) => commands::ban::run(&office()?, command),
-        Command::Bounce(command) => commands::bounce::run(command),
+        Command::Bounce(command) => {
+            let site = if is_given || config.exists() { Some(site()?) } else { None };
+            let office = site.filter(|site| placement::must_have_store(site).is_ok()).map(Office::of).transpose()?;
+            commands::bounce::run(command, office.as_ref())
+        }
         Command::Queue(command) => commands::queue::run(&site()?, command),
         Command::Store(command) => commands::store::run(command),
         Command::Explain { list, from, json } => commands::explain::run(&office()?, &list, from, json),
