@@ -1,7 +1,9 @@
 //! The queues at a RabbitMQ of their own, the lists in a sled store on one host: nothing is shared but the broker.
 
+use listmill_queue::{DiskQueues, QueueBackend as _, ShuntReason};
+use listmill_queue_format::{Queue, Timestamp};
 use listmill_tests::hosts::Hosts;
-use listmill_tests::program::{Site, wait_for};
+use listmill_tests::program::{PATIENCE, Site, wait_for};
 use listmill_tests::rabbit::Rabbit;
 
 use crate::story::{self, DEV};
@@ -55,14 +57,31 @@ fn a_queue_moves_to_the_broker_and_back() {
     assert_eq!(site.figure("auth", "depth"), 7);
     let told = site.fails(64, &["queue", "move", "auth", "--from", "disk"], b"");
     assert!(told.contains("change it first"), "{told}");
+    let aside = set_one_aside(&site);
     let broker = format!("[queue]\nurl = \"{}\"\n", rabbit.url());
     site.configure("maildir:copies", &format!("{broker}[queue.auth]\nbackend = \"amqp\"\n"));
-    assert!(site.ok(&["queue", "move", "auth", "--from", "disk"]).contains("7 entries moved"));
+    let told = site.ok(&["queue", "move", "auth", "--from", "disk"]);
+    assert!(told.contains("7 entries moved"), "{told}");
+    assert!(told.contains(&format!("{aside} stays there, shunted: ")) && told.contains("is odd"), "{told}");
+    assert!(told.contains("unread stays there, corrupt: "), "{told}");
     wait_for("the broker to count them", || site.figure("auth", "depth") == 7);
     site.configure("maildir:copies", &broker);
-    assert!(site.ok(&["queue", "move", "auth", "--from", "amqp"]).contains("7 entries moved"));
+    let told = site.ok(&["queue", "move", "auth", "--from", "amqp"]);
+    assert_eq!(told, "7 entries moved\n");
     assert_eq!(site.figure("auth", "depth"), 7);
     let running = site.run();
     wait_for("a copy of each", || site.dir().join("copies/new").read_dir().is_ok_and(|copies| copies.count() >= 7));
     running.stop();
+}
+
+/// Has one of eight entries in the spool's queue of auth shunted, and a file there that is none; the id of the entry.
+fn set_one_aside(site: &Site) -> String {
+    site.ok_with_input(&["inject", "--to", DEV, "--from", "bob@example.net"], &story::post("odd"));
+    let spool = DiskQueues::open(&site.spool()).unwrap();
+    let claim = spool.claim(Queue::Auth, PATIENCE).unwrap().unwrap().claim;
+    let id = claim.id();
+    let (stage, reason) = ("auth".to_owned(), "it is odd".to_owned());
+    spool.shunt(claim, &ShuntReason { stage, reason, trace: String::new(), at: Timestamp::now() }).unwrap();
+    std::fs::write(site.spool().join("auth/new/unread"), "not an entry").unwrap();
+    id.to_string()
 }

@@ -32,15 +32,32 @@ pub(crate) fn run(site: &Site, queue: Queue, from: &MoveFrom, target: &dyn Queue
     source.leave(queue)?;
     output::line(format!("{moved} entries moved"))?;
     let left = source.status(queue)?;
-    if left.shunted + left.corrupt > 0 {
-        output::line(format!("{} shunted and {} corrupt ones stay where they are", left.shunted, left.corrupt))?;
-    }
+    name_those_aside(&*source, queue)?;
     match left.depth + left.deferred {
         0 => Ok(()),
         left => {
             Err(Failure::try_again(format!("{left} entries are still there, in hand of a process: run this again")))
         }
     }
+}
+
+/// What was set aside is for a person to look at, where it is: a move is no second attempt. But nobody looks there any more, so it is named.
+fn name_those_aside(source: &dyn QueueBackend, queue: Queue) -> Outcome {
+    let mut aside = 0;
+    for state in [State::Shunted, State::Corrupt] {
+        let listed = source.list(queue, state, usize::MAX)?;
+        aside += listed.len();
+        for one in listed {
+            let name = one.entry.map_or(one.name, |entry| entry.id.to_string());
+            output::line(format!("{name} stays there, {state}: {}", one.why.unwrap_or_default()))?;
+        }
+    }
+    if aside > 0 {
+        output::line(format!(
+            "those {aside} are reached with a site file that has {queue} where it was: `listmill -c FILE queue show`, `retry`, `rm`"
+        ))?;
+    }
+    Ok(())
 }
 
 /// The backend that had the queue; it must be another than the one that has it.
