@@ -131,6 +131,12 @@ impl<'a> Draft<'a> {
         matches!(self.held.get(&(list.clone(), id)), Some(None))
     }
 
+    /// A line above has brought this post back: the store does not hold it yet.
+    pub(crate) fn is_brought_back(&self, list: &ListAddress, id: HeldId) -> bool {
+        let again = StoreChange::Rehold { list: list.clone(), id };
+        self.changes.contains(&again)
+    }
+
     /// What this message holds.
     pub(crate) fn holds(&self) -> impl Iterator<Item = &HeldPost> {
         self.changes.iter().filter_map(|change| match change {

@@ -6,7 +6,7 @@ use listmill_queue_format::{Approval, Entry, Queue};
 use listmill_templates::Status;
 
 use super::others::Deed;
-use super::post::{Found, entry_of, find, moment, record};
+use super::post::{Found, entry_of, find, moment};
 use super::tell::{self, Untold};
 use crate::ask::Ask;
 use crate::session::{Said, Session};
@@ -64,7 +64,7 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
         Found::Above => return Ok(Came::Above),
         Found::Nothing => return Ok(Came::Nothing),
     };
-    if record(s.draft.view, &s.list.address, id)?.is_none() {
+    if s.draft.is_brought_back(&s.list.address, id) {
         return Ok(Came::Again);
     }
     let Decree { verdict, by, reason } = decree;
@@ -76,7 +76,7 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
         // Whoever decides, and by whatever way: what goes to the list are the bytes that were held, and shown.
         (Verdict::Accept, None) => match entry_of(s, &post)? {
             Ok(entry) => accept(s, id, &entry, by),
-            Err(why) => return Ok(Came::Unreadable(why)),
+            Err(why) => return not_readable(s, id, why),
         },
         (Verdict::Accept, Some(asks)) => match grant(s, &post, asks)? {
             Ok(said) => granted = Some(said),
@@ -96,6 +96,14 @@ pub(crate) fn decide_one(s: &mut Session<'_>, id: HeldId, decree: Decree<'_>) ->
         s.deeds.push(Deed::of(verdict.name(), &post, by).because(reason));
     }
     Ok(Came::Done { untold, granted })
+}
+
+/// What was found a moment ago may have been decided by somebody else meanwhile, and then its bytes are gone.
+fn not_readable(s: &Session<'_>, id: HeldId, why: String) -> Result<Came, Unavailable> {
+    Ok(match find(s, id)? {
+        Found::Decided(decision) => Came::Before(Box::new(decision)),
+        _ => Came::Unreadable(why),
+    })
 }
 
 fn is_too_much(s: &Session<'_>, post: &HeldPost, verdict: Verdict) -> bool {
