@@ -1,6 +1,6 @@
 //! The figures of mail that has passed, and a server that nobody can occupy.
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use listmill_tests::lmtp::Lmtp;
 use listmill_tests::program::Site;
@@ -70,6 +70,11 @@ fn without_a_key_nobody_listens_and_a_wrong_one_is_named() {
     let running = site.run();
     assert!(site.json(&["status"])["running"][0]["metrics"].is_null());
     running.stop();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    site.configure("maildir:copies", &format!("[metrics]\nlisten = \"{at}\"\n"));
+    let told = String::from_utf8(site.with_input(&["check"], b"").stdout).unwrap();
+    assert!(told.contains(&format!("WRONG  metrics {at}")), "{told}");
     site.configure("maildir:copies", "[metrics]\nlisten = \"9100\"\n");
     assert!(site.fails(78, &["check"], b"").contains("metrics.listen"));
     site.configure("maildir:copies", "[metrics]\nport = 9100\n");

@@ -29,6 +29,9 @@ pub struct RunnerHealth {
     pub decided: u64,
     /// Entries put off because something was not to be had.
     pub put_off: u64,
+    /// Entries in hand now.
+    #[serde(default)]
+    pub in_hand: u64,
     /// Entries given back because the process stopped.
     pub given_back: u64,
     /// Entries set aside after a software fault.

@@ -99,7 +99,10 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
 fn carry(runner: &dyn Runner, shell: &Shell, claimed: Claimed) -> Carried {
     let queue = runner.queue();
     let line = line(&claimed.entry, queue);
-    guarded(|| runner.carry(shell, claimed)).unwrap_or_else(|panic| {
+    shell.health.note(queue, |health| health.in_hand += 1);
+    let carried = guarded(|| runner.carry(shell, claimed));
+    shell.health.note(queue, |health| health.in_hand = health.in_hand.saturating_sub(1));
+    carried.unwrap_or_else(|panic| {
         let _line = line.entered();
         tracing::error!("dropped, and taken up again: {}\n{}", panic.reason, panic.trace);
         shell.health.error(queue, &panic.reason);

@@ -141,7 +141,12 @@ impl Serving {
                 let counted = deliverer.clone();
                 self.desk.watch.counts(queue, move || counted.transactions());
                 let (handle, closed) = (runtime.handle().clone(), deliverer.clone());
-                self.crew.at_end(queue, Box::new(move || handle.block_on(closed.close())));
+                let health = self.shell.health.clone();
+                let farewell = move || {
+                    handle.block_on(closed.close());
+                    health.trouble("smarthost", None);
+                };
+                self.crew.at_end(queue, Box::new(farewell));
                 (wiring::delivery(deliverer, runtime.handle().clone()), site.connections)
             }
         };

@@ -1,5 +1,6 @@
 //! Writing the trail: a file a day, more when one is full, the oldest gone when it is time or there are too many.
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -126,7 +127,7 @@ impl Book {
             *page = Some(self.turn(day)?);
         }
         let page = page.as_mut().expect("there is a page now");
-        let whole = if std::mem::take(&mut page.torn) { [b"\n", bytes].concat() } else { bytes.to_vec() };
+        let whole = if std::mem::take(&mut page.torn) { Cow::Owned([b"\n", bytes].concat()) } else { bytes.into() };
         let written = page.file.write(&whole);
         if !matches!(written, Ok(length) if length == whole.len()) {
             page.torn = true;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use listmill_queue::QueueStatus;
 use listmill_queue_format::Queue;
 
 use super::look;
@@ -137,7 +138,7 @@ impl Watch {
             };
             let inside = moved.get(&figures.queue).map_or(0, |count| count());
             let done = health.decided + health.shunted + inside;
-            let waiting = figures.status.as_ref().map_or(0, |status| if status.paused { 0 } else { status.depth });
+            let waiting = figures.status.as_ref().map_or(0, |status| waiting(status, health.in_hand));
             let before = still.get(&figures.queue).filter(|before| before.done == done && before.waiting > 0);
             let since = before.filter(|_| waiting > 0).map_or_else(Instant::now, |before| before.since);
             still.insert(figures.queue, Still { done, since, waiting });
@@ -215,5 +216,35 @@ impl Watch {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many entries wait for this process. What others have in hand is for them to say.
+fn waiting(status: &QueueStatus, in_hand: u64) -> u64 {
+    let is_for_us = in_hand > 0 || status.depth > status.claimed;
+    if is_for_us && !status.paused { status.depth } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_have_in_hand_and_what_is_paused_waits_for_nobody_here() {
+        let status = |depth, claimed, paused| QueueStatus {
+            queue: Queue::Outbound,
+            depth,
+            claimed,
+            deferred: 0,
+            shunted: 0,
+            corrupt: 0,
+            oldest_s: None,
+            unsent: 0,
+            paused,
+        };
+        assert_eq!(waiting(&status(2, 2, false), 0), 0, "another process delivers");
+        assert_eq!(waiting(&status(2, 2, false), 1), 2);
+        assert_eq!(waiting(&status(3, 2, false), 0), 3, "nobody takes it");
+        assert_eq!(waiting(&status(3, 0, true), 3), 0);
     }
 }

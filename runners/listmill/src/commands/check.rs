@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -67,6 +67,9 @@ pub(crate) fn run(site: &Site) -> Outcome {
         site.listen
             .iter()
             .try_for_each(|listen| report.line(&format!("listen {listen}"), listening(listen, running)))?;
+    }
+    if let Some(address) = site.metrics {
+        report.line(&format!("metrics {address}"), metrics(address, running))?;
     }
     if serves(Queue::Auth) || serves(Queue::Command) {
         report.line("auth.trusted_authserv_ids", Ok(trust(site)))?;
@@ -199,6 +202,15 @@ fn listening(listen: &Listen, running: bool) -> Result<String, String> {
             _ => Err("its directory is not there".to_owned()),
         },
     }
+}
+
+fn metrics(address: SocketAddr, running: bool) -> Result<String, String> {
+    if running {
+        return Ok("a process of this site is serving".to_owned());
+    }
+    TcpListener::bind(address).map_err(|error| format!("cannot be listened at: {error}"))?;
+    let is_open = !address.ip().is_loopback();
+    Ok(if is_open { "whoever reaches this port can read the figures".to_owned() } else { String::new() })
 }
 
 fn relay(site: &Site) -> Result<String, String> {
