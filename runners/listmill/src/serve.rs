@@ -9,7 +9,7 @@ use listmill_delivery::{Deliverer, Ledger, Timeouts};
 use listmill_intake::{Limits, Server as Intake};
 use listmill_queue::Board;
 use listmill_queue_format::Queue;
-use listmill_runner::config::Site;
+use listmill_runner::config::{QueueBackendKind, Site, StoreBackendKind};
 use listmill_runner::{
     Crew, Health, KnownDirectory, Shell, Stop, TOLD_OF_THE_TIME, Trail, TrailConfig, keep_time, publish_directory,
     remember_panics, serve, sweep_outbox, watch_directory,
@@ -29,6 +29,8 @@ use crate::{backends, placement, wiring};
 
 /// Threads of a runner that decides; the one that delivers has as many as it has connections.
 const THREADS: usize = 2;
+/// Threads of one that waits for a broker or a database with each entry, far longer than it decides: what waits together shares their syncs.
+const WAITING_THREADS: usize = 8;
 /// The runners that change the store with nearly every entry: those who commit at the same time share their syncs.
 const COMMITTING: [Queue; 2] = [Queue::Command, Queue::Bounce];
 /// Threads of one of them.
@@ -134,6 +136,7 @@ impl Serving {
     fn start_runner(&mut self, queue: Queue, site: &Site, runtime: &Runtime) -> Outcome {
         let (runner, threads) = match wiring::runner(queue, site) {
             Some(runner) if COMMITTING.contains(&queue) => (runner, COMMITTING_THREADS),
+            Some(runner) if waits_for_others(queue, site) => (runner, WAITING_THREADS),
             Some(runner) => (runner, THREADS),
             None => {
                 let deliverer = deliverer(site)?;
@@ -263,6 +266,11 @@ pub(crate) fn kit(site: &Site, queues: &[Queue], stay: Stay) -> Outcome<Kit> {
 fn trail(site: &Site) -> Outcome<Trail> {
     let names = placement::has_store(site)?;
     Ok(Trail::new(&site.trail(), TrailConfig { keep: site.trail_keep, max_size: site.trail_size, names }))
+}
+
+/// A decision about an entry of this queue is carried out by servers, and not on this host's disk.
+fn waits_for_others(queue: Queue, site: &Site) -> bool {
+    *site.queue.backend(queue) == QueueBackendKind::Amqp || matches!(site.store, StoreBackendKind::Postgres(_))
 }
 
 fn no_thread(error: std::io::Error) -> Failure {
