@@ -143,15 +143,19 @@ impl Load {
         wait_for("another message to be taken", || count(self.taken()) > before);
     }
 
-    /// Whether it has, after so much patience.
+    /// Whether it has. There is patience as long as anything comes: what waits may be much, and the machine slow.
     fn come_out(&self, estate: &Estate, taken: &Taken, tally: &mut Tally) -> bool {
         let expected = taken.posts.len() * MEMBERS + taken.joins.len();
-        let tally = std::cell::RefCell::new(tally);
-        estate.sink.wait(PATIENCE, |_| {
-            let mut tally = tally.borrow_mut();
+        loop {
+            let before = estate.sink.count();
             tally.catch_up(estate, &self.name);
-            tally.copies.len() + tally.welcomes.len() >= expected && self.missing(taken, &tally).is_empty()
-        })
+            if tally.copies.len() + tally.welcomes.len() >= expected && self.missing(taken, tally).is_empty() {
+                return true;
+            }
+            if !estate.sink.wait(PATIENCE, |sink| sink.count() > before) {
+                return false;
+            }
+        }
     }
 
     fn missing(&self, taken: &Taken, tally: &Tally) -> Vec<String> {
@@ -179,7 +183,7 @@ impl Load {
     }
 }
 
-/// How long a test waits for what must happen.
+/// How long a test waits for the next message.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What has become of it.
