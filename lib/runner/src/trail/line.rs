@@ -67,7 +67,7 @@ pub struct Step {
 /// What the smarthost said about one recipient: in JSON an array of four, for there may be a million of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said(
-    /// The address; on a host without a store its [mark](crate::Trail::mark).
+    /// The address; on a host without a store the mark that stands for it.
     pub String,
     /// The reply code (RFC 5321 §4.2); 0 where no reply came.
     pub u16,
