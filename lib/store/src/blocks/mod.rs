@@ -13,4 +13,4 @@ mod tests;
 
 pub(crate) use block::{read_length, write_length};
 pub(crate) use map::Map;
-pub(crate) use pages::{Draft, Pages, PagesMut, Pair};
+pub(crate) use pages::{Changed, Draft, Layer, Pages, PagesMut, Pair};

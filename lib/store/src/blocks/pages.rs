@@ -29,24 +29,23 @@ pub(crate) trait PagesMut: Pages {
     fn remove(&mut self, key: Vec<u8>);
 }
 
-/// Changes over pages that nobody else sees until they are applied in one go.
-pub(crate) struct Draft<P> {
+/// Each changed key with its new value; none where it goes.
+pub(crate) type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Pages with changes laid over them.
+#[derive(Clone, Copy)]
+pub(crate) struct Layer<'a, P> {
     base: P,
-    changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    changed: &'a Changed,
 }
 
-impl<P: Pages> Draft<P> {
-    /// No change yet.
-    pub(crate) fn new(base: P) -> Self {
-        Draft { base, changed: BTreeMap::new() }
+impl<'a, P: Pages> Layer<'a, P> {
+    /// These changes over those pages.
+    pub(crate) fn new(base: P, changed: &'a Changed) -> Self {
+        Layer { base, changed }
     }
 
-    /// Each changed key with its new value; none where it goes.
-    pub(crate) fn into_changes(self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
-        self.changed
-    }
-
-    /// The nearest pair of the base, in the direction of `next`, that the draft leaves as it is.
+    /// The nearest pair of the base, in the direction of `next`, that the changes leave as it is.
     fn unchanged(
         &self,
         key: &[u8],
@@ -60,7 +59,7 @@ impl<P: Pages> Draft<P> {
     }
 }
 
-impl<P: Pages> Pages for Draft<P> {
+impl<P: Pages> Pages for Layer<'_, P> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
         match self.changed.get(key) {
             Some(value) => Ok(value.clone()),
@@ -71,18 +70,66 @@ impl<P: Pages> Pages for Draft<P> {
     fn below(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
         let base = self.unchanged(key, |key| self.base.below(key))?;
         let mut changed = self.changed.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(key))).rev();
-        let draft = changed.find_map(kept);
-        Ok(base.max(draft))
+        Ok(base.max(changed.find_map(kept)))
     }
 
     fn above(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
         let base = self.unchanged(key, |key| self.base.above(key))?;
         let mut changed = self.changed.range::<[u8], _>((Bound::Excluded(key), Bound::Unbounded));
-        let draft = changed.find_map(kept);
-        Ok(match (base, draft) {
-            (Some(base), Some(draft)) => Some(base.min(draft)),
-            (base, draft) => base.or(draft),
+        Ok(match (base, changed.find_map(kept)) {
+            (Some(base), Some(changed)) => Some(base.min(changed)),
+            (base, changed) => base.or(changed),
         })
+    }
+}
+
+impl<P: Pages> Pages for &P {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
+        (**self).get(key)
+    }
+
+    fn below(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
+        (**self).below(key)
+    }
+
+    fn above(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
+        (**self).above(key)
+    }
+}
+
+/// Changes over pages that nobody else sees until they are applied in one go.
+pub(crate) struct Draft<P> {
+    base: P,
+    changed: Changed,
+}
+
+impl<P: Pages> Draft<P> {
+    /// No change yet.
+    pub(crate) fn new(base: P) -> Self {
+        Draft { base, changed: Changed::new() }
+    }
+
+    /// What is changed.
+    pub(crate) fn into_changes(self) -> Changed {
+        self.changed
+    }
+
+    fn pages(&self) -> Layer<'_, &P> {
+        Layer::new(&self.base, &self.changed)
+    }
+}
+
+impl<P: Pages> Pages for Draft<P> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.pages().get(key)
+    }
+
+    fn below(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
+        self.pages().below(key)
+    }
+
+    fn above(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
+        self.pages().above(key)
     }
 }
 

@@ -1,7 +1,6 @@
 //! sled as pages, and where its directory lies.
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::thread;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use listmill_core::Unavailable;
 
-use crate::blocks::{Pages, Pair};
+use crate::blocks::{Changed, Pages, Pair};
 
 /// The cache that sled may take; below 64 MB it crawls.
 pub(super) const CACHE_BYTES: u64 = 64 << 20;
@@ -42,7 +41,7 @@ pub(super) fn fault(error: sled::Error) -> Unavailable {
 }
 
 /// The changes of a draft as one batch of sled's.
-pub(super) fn batch(changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> sled::Batch {
+pub(super) fn batch(changes: Changed) -> sled::Batch {
     let mut batch = sled::Batch::default();
     for (key, value) in changes {
         match value {

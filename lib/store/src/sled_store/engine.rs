@@ -2,8 +2,9 @@
 //!
 //! **Why a batch is atomic.** Everything lies in one tree of sled's, and one batch of the store is one `sled::Batch`. sled writes a
 //! batch into its log between a manifest and the log position that the manifest names; recovery that finds the log ending before
-//! that position drops all of it. Preconditions hold because only one batch is made at a time (`writer`), and a page of a roster is
-//! of one moment because nobody reads while a batch is applied in memory (`gate`).
+//! that position drops all of it. Batches that are made at the same time are applied as one of sled's ([`super::group`]): a block that several
+//! of them change is written once. Preconditions hold because only one batch is made at a time (`desk`), on top of those that wait to be
+//! applied, and a page of a roster is of one moment because nobody reads while they are (`gate`).
 //!
 //! **Why it is durable.** sled's `flush` on Linux is `sync_file_range`, which forgets the length of the file and the disk's cache, so
 //! after it the file is synced as a file. Committers share both; see [`super::group`].
@@ -15,7 +16,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use listmill_core::{Refusal, SigningKeys, Unavailable};
 
@@ -25,7 +26,7 @@ use super::group::Group;
 use super::prune::Pruning;
 use super::{maps, meta};
 use crate::OpenError;
-use crate::blocks::Draft;
+use crate::blocks::{Changed, Draft, Layer};
 
 /// Tells a person what the directory is, and us that it has held something.
 const MARKER: &str = "FORMAT";
@@ -39,8 +40,20 @@ pub(super) struct Engine {
     pub(super) files: MessageFiles,
     pub(super) keys: SigningKeys,
     gate: RwLock<()>,
-    writer: Mutex<Pruning>,
+    desk: Mutex<Desk>,
     group: Group,
+}
+
+/// What whoever makes a batch has before it.
+#[derive(Default)]
+struct Desk {
+    pruning: Pruning,
+    /// What the batches change that are made and not yet applied.
+    made: Changed,
+    /// The number of the last batch.
+    last: u64,
+    /// Something could not be applied or synced, or it is not known whether it was: nothing is durable from now on.
+    lost: bool,
 }
 
 /// Why something was not done.
@@ -67,7 +80,7 @@ impl From<Refusal> for Fault {
 }
 
 /// What is changed before it is applied.
-pub(super) type Changes<'a> = Draft<Disk<'a>>;
+pub(super) type Changes<'a> = Draft<Layer<'a, Disk<'a>>>;
 
 impl Engine {
     /// Opens the database in `dir`, which this process has locked; makes what is missing.
@@ -87,72 +100,94 @@ impl Engine {
         let data_path = sled_dir.join("db");
         let data = File::open(&data_path).map_err(files_error(&data_path))?;
         make_durable(&data, &sled_dir, dir, &marker).map_err(files_error(dir))?;
-        let engine = Engine {
-            db,
-            data,
-            files,
-            keys,
-            gate: RwLock::default(),
-            writer: Mutex::default(),
-            group: Group::default(),
-        };
+        let engine =
+            Engine { db, data, files, keys, gate: RwLock::default(), desk: Mutex::default(), group: Group::default() };
         engine.sweep().map_err(|error| damaged(error.reason))?.map_err(files_error(&files_dir))?;
         Ok(engine)
     }
 
-    /// Reads at one moment: between two batches.
+    /// Reads at one moment: between two batches. What is not on its way to the disk yet is not seen.
     pub(super) fn read<T>(&self, read: impl FnOnce(Disk<'_>) -> Result<T, Unavailable>) -> Result<T, Unavailable> {
         let _between_batches = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         read(Disk(&self.db))
     }
 
-    /// Makes a batch, applies it whole, and returns when it, and all that it has seen, is durable.
+    /// Makes a batch, and returns when it, and all that it has seen, is applied and durable.
     pub(super) fn write<T>(
         &self,
         make: impl FnOnce(&mut Changes<'_>, &mut Pruning) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let (made, number) = self.write_soon(make)?;
+        let (made, number) = self.make(make)?;
         self.wait_durable(number)?;
         Ok(made)
     }
 
-    /// As [`write`](Self::write), for what need not be durable yet: the next batch that is takes it along. Says which batch it is.
+    /// As [`write`](Self::write), for what need not be durable yet: it goes with the next batch that is. Says which batch it is.
     pub(super) fn write_soon<T>(
         &self,
         make: impl FnOnce(&mut Changes<'_>, &mut Pruning) -> Result<T, Fault>,
     ) -> Result<(T, u64), Fault> {
-        let arrival = self.group.arrive();
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut draft = Draft::new(Disk(&self.db));
-        let made = make(&mut draft, &mut writer)?;
-        let changes = draft.into_changes();
-        let number = if changes.is_empty() {
-            self.group.last()
-        } else {
-            let batch = disk::batch(changes);
-            arrival.before_applying();
-            let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-            self.db.apply_batch(batch).map_err(broken)?;
-            arrival.applied()
-        };
-        drop(writer);
-        drop(arrival);
-        Ok((made, number))
+        let made = self.make(make)?;
+        self.group.leave(|| self.apply())?;
+        Ok(made)
     }
 
-    /// Returns when all that is applied is durable.
+    /// Makes a batch whole or not at all, and gives its number.
+    fn make<T>(
+        &self,
+        make: impl FnOnce(&mut Changes<'_>, &mut Pruning) -> Result<T, Fault>,
+    ) -> Result<(T, u64), Fault> {
+        let _arrival = self.group.arrive();
+        let mut desk = self.desk();
+        let Desk { pruning, made, last, .. } = &mut *desk;
+        let mut draft = Draft::new(Layer::new(Disk(&self.db), made));
+        let answer = make(&mut draft, pruning)?;
+        let changes = draft.into_changes();
+        *last += u64::from(!changes.is_empty());
+        made.extend(changes);
+        Ok((answer, *last))
+    }
+
+    /// Applies what has been made, as one batch of sled's; gives the number of the last batch in it.
+    fn apply(&self) -> Result<u64, Fault> {
+        let mut desk = self.desk();
+        if std::mem::replace(&mut desk.lost, true) {
+            return Err(Fault::Broken(Unavailable { reason: "an earlier batch could not be written".to_owned() }));
+        }
+        let made = std::mem::take(&mut desk.made);
+        if !made.is_empty() {
+            let batch = disk::batch(made);
+            let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            self.db.apply_batch(batch).map_err(broken)?;
+        }
+        desk.lost = false;
+        Ok(desk.last)
+    }
+
+    /// Returns when all that has been made is applied and durable.
     pub(super) fn wait_all_durable(&self) -> Result<(), Fault> {
-        self.wait_durable(self.group.last())
+        let last = self.desk().last;
+        self.wait_durable(last)
     }
 
     pub(super) fn wait_durable(&self, batch: u64) -> Result<(), Fault> {
-        let sync = || {
-            self.db.flush().map_err(disk::fault)?;
-            self.data
-                .sync_data()
-                .map_err(|error| Unavailable { reason: format!("sled's file cannot be synced: {error}") })
-        };
-        self.group.wait_durable(batch, sync).map_err(Fault::Broken)
+        self.group.wait_durable(batch, || self.apply(), || self.sync())
+    }
+
+    /// Makes durable what is applied.
+    fn sync(&self) -> Result<(), Fault> {
+        self.desk().lost = true;
+        self.db.flush().map_err(broken)?;
+        self.data
+            .sync_data()
+            .map_err(|error| Fault::Broken(Unavailable { reason: format!("sled's file cannot be synced: {error}") }))?;
+        self.desk().lost = false;
+        Ok(())
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // A panic while a batch is made leaves it unmade; one while it is applied leaves it lost.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes the message files that a crash left.
