@@ -110,6 +110,32 @@ fn whichever_call_fails_or_is_the_last_nobody_is_skipped_and_nobody_asked_for_tw
     }
 }
 
+/// A letter has no page in the ledger: that it was taken is among the finished ids before it is released.
+#[test]
+fn a_letter_whose_release_fails_or_is_the_last_call_is_not_sent_again() {
+    for fate in Fate::ALL {
+        eprintln!("{fate:?}");
+        let (setting, mut letter) = (Setting::new(), page());
+        letter.recipients.drain(..5);
+        let (safe, worker) = setting.start(Outbound::default());
+        safe.queues.put(std::slice::from_ref(&letter)).unwrap();
+        let hazard = Hazard::new(fate, 0);
+        setting.work_off(&hazardous(&safe, &hazard), &worker);
+        assert_eq!(hazard.struck(), Some("release"));
+        assert!(worker.deliverer.ledger().was_finished(letter.id));
+        assert!(!setting.mill.dir.path().join("ledger").join(letter.id.to_string()).exists());
+        drop((safe, worker));
+        for _ in 0..2 {
+            let (shell, worker) = setting.start(Outbound::default());
+            assert!(setting.work_off(&shell, &worker));
+            assert_eq!(setting.times(), ([0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1]));
+            let status = shell.queues.status(Queue::Outbound).unwrap();
+            assert_eq!((status.depth, status.deferred, status.shunted), (0, 0, 0));
+            shell.queues.put(std::slice::from_ref(&letter)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_finished_entry_that_upstream_writes_again_is_released_by_any_process() {
     let (setting, page) = (Setting::new(), page());

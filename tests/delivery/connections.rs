@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use listmill_delivery::{DeliveryError, Timeouts};
+use listmill_delivery::{Claimant, DeliveryError, Timeouts};
 use listmill_tests::sink::{Answer, Script, Sink, Step};
 
 use crate::setting::{PATIENCE, Setting, entry};
@@ -89,7 +89,7 @@ async fn stopping_finishes_the_transactions_in_flight_and_no_others() {
     assert!(sink.received().iter().all(|one| one.acknowledged), "nothing was cut off");
     // The next process does the rest.
     let again = crate::setting::deliverer(setting.dir.path(), &sink.url("smtp"), 2, Timeouts::default(), None);
-    let outcomes = again.deliver(&entry, &crate::setting::plan(&entry)).await.unwrap();
+    let outcomes = again.deliver(&entry, &crate::setting::plan(&entry), Claimant::Alone).await.unwrap();
     assert_eq!(outcomes.len(), 2000);
     assert_eq!(sink.served().len(), 2000);
     assert!(sink.served().values().all(|times| *times == 1));

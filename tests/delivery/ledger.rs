@@ -1,6 +1,6 @@
 //! After a kill nobody is skipped, and only what was in flight is sent twice.
 
-use listmill_delivery::Timeouts;
+use listmill_delivery::{Claimant, Timeouts};
 use listmill_tests::sink::{Answer, Script, Sink, Step};
 
 use crate::setting::{PATIENCE, Setting, after_a_kill, deliverer, entry, plan};
@@ -30,7 +30,7 @@ async fn after_a_kill_in_the_middle_only_the_one_in_flight_is_sent_to_again() {
     let entry = entry(100);
     let plan = plan(&entry);
     tokio::select! {
-        _ = setting.deliverer.deliver(&entry, &plan) => panic!("it hangs"),
+        _ = setting.deliverer.deliver(&entry, &plan, Claimant::Alone) => panic!("it hangs"),
         () = in_flight(&sink, 1) => {}
     }
     // What the kill leaves: the directory, with the lines of those whose reply was read.
@@ -54,7 +54,7 @@ async fn the_recipients_done_before_the_kill_are_reported_with_their_outcome() {
     let entry = entry(6);
     let plan = plan(&entry);
     tokio::select! {
-        _ = setting.deliverer.deliver(&entry, &plan) => panic!("it hangs"),
+        _ = setting.deliverer.deliver(&entry, &plan, Claimant::Alone) => panic!("it hangs"),
         () = in_flight(&sink, 1) => {}
     }
     let again = Setting {
@@ -108,8 +108,8 @@ async fn a_finished_entry_that_is_written_again_is_recognised() {
     assert!(other_process.ledger().was_finished(entry.id));
     // Released and killed before `finish`: the page knows.
     let late = crate::setting::entry(2);
-    setting.deliverer.deliver(&late, &plan(&late)).await.unwrap();
-    other_process.deliver(&late, &plan(&late)).await.unwrap();
+    setting.deliverer.deliver(&late, &plan(&late), Claimant::Alone).await.unwrap();
+    other_process.deliver(&late, &plan(&late), Claimant::Alone).await.unwrap();
     assert!(sink.wait(PATIENCE, |sink| sink.received().len() == 4));
     assert!(!other_process.ledger().was_finished(late.id));
 }

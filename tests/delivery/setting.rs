@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use listmill_core::{Context, DeliveryPlan, Disposition, NoStore, Settle, Stage, Timestamp};
-use listmill_delivery::{Deliverer, DeliveryError, Ledger, Timeouts};
+use listmill_delivery::{Claimant, Deliverer, DeliveryError, Ledger, Timeouts};
 use listmill_outbound::Outbound;
 use listmill_queue_format::{Entry, EntryId, Envelope, Outcome, Queue, Recipient};
 use listmill_tests::sink::Sink;
@@ -55,7 +55,7 @@ impl Setting {
 
     /// Delivers; the error instead.
     pub(crate) async fn fail(&self, entry: &Entry) -> DeliveryError {
-        self.deliverer.deliver(entry, &plan(entry)).await.unwrap_err()
+        self.deliverer.deliver(entry, &plan(entry), Claimant::Alone).await.unwrap_err()
     }
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn plan(entry: &Entry) -> DeliveryPlan {
 pub(crate) async fn after_a_kill(deliverer: &Deliverer, entry: &Entry, plan: &DeliveryPlan) -> Vec<(usize, Outcome)> {
     let begun = Instant::now();
     loop {
-        match deliverer.deliver(entry, plan).await {
+        match deliverer.deliver(entry, plan, Claimant::Alone).await {
             Err(DeliveryError::Ledger(error)) if error.source.kind() == ErrorKind::WouldBlock => {
                 assert!(begun.elapsed() < PATIENCE, "nobody lets go of the page");
                 tokio::task::yield_now().await;

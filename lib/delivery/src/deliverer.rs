@@ -24,7 +24,7 @@ use tracing::Instrument;
 use crate::connection::NextHost;
 use crate::job::Job;
 use crate::pool::Pool;
-use crate::{Ledger, LedgerError, Relay, RelayUrl, Reply, Timeouts};
+use crate::{Claimant, Ledger, LedgerError, Relay, RelayUrl, Reply, Timeouts};
 
 /// Sends entries to the next host. One per process; deliveries of several entries may run at once and share the connections.
 #[derive(Debug)]
@@ -81,12 +81,20 @@ impl Deliverer {
     ///
     /// # Errors
     /// See [`DeliveryError`].
-    pub async fn deliver(&self, entry: &Entry, plan: &DeliveryPlan) -> Result<Vec<(usize, Outcome)>, DeliveryError> {
-        let page = self.ledger.begin(entry)?;
+    pub async fn deliver(
+        &self,
+        entry: &Entry,
+        plan: &DeliveryPlan,
+        claimant: Claimant,
+    ) -> Result<Vec<(usize, Outcome)>, DeliveryError> {
+        let page = self.ledger.begin(entry, claimant)?;
         let job = Arc::new(Job::new(entry, plan, self.ledger.clone(), page, self.connections));
+        let lane = || lane(Arc::clone(&self.pool), Arc::clone(&job), Arc::clone(&self.done));
         let mut lanes = JoinSet::new();
-        for _ in 0..self.connections.min(job.left()) {
-            lanes.spawn(lane(Arc::clone(&self.pool), Arc::clone(&job), Arc::clone(&self.done)).in_current_span());
+        match self.connections.min(job.left()) {
+            // A letter: no other thread has to be woken for it.
+            1 => lane().await,
+            many => (0..many).for_each(|_| drop(lanes.spawn(lane().in_current_span()))),
         }
         while let Some(ended) = lanes.join_next().await {
             if let Err(error) = ended {

@@ -7,7 +7,7 @@
 //! In the order in which the shell uses it:
 //!
 //! 1. `ledger.was_finished(entry.id)`: this entry was delivered and released before; release it again, send nothing.
-//! 2. the stage's `decide` gives a plan; `deliverer.deliver(&entry, &plan)` gives one outcome per recipient, or an error:
+//! 2. the stage's `decide` gives a plan; `deliverer.deliver(&entry, &plan, claimant)` gives one outcome per recipient, or an error:
 //!    give the entry back.
 //! 3. the stage's `settle` gives dispositions; write them durably, release the entry.
 //! 4. `ledger.finish(entry.id)`.
@@ -28,7 +28,7 @@ mod timeouts;
 mod url;
 
 pub use deliverer::{Deliverer, DeliveryError, SetupError};
-pub use ledger::{Ledger, LedgerError};
+pub use ledger::{Claimant, Ledger, LedgerError};
 pub use relay::{Broken, Outgoing, Relay};
 pub use reply::Reply;
 pub use timeouts::Timeouts;

@@ -155,6 +155,14 @@ impl Claim {
     pub fn id(&self) -> EntryId {
         self.id
     }
+
+    /// Whether nobody else can have a claim to the same entry while this one lives. A broker that restarts hands out again what is in hand.
+    pub fn is_exclusive(&self) -> bool {
+        match self.hold {
+            Hold::Amqp(_) => false,
+            Hold::Disk(_) | Hold::Memory(_) => true,
+        }
+    }
 }
 
 impl fmt::Debug for Claim {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use listmill_core::{Context, DeliveryPlan, Disposition, NoStore, Settle};
-use listmill_delivery::{Deliverer, DeliveryError};
+use listmill_delivery::{Claimant, Deliverer, DeliveryError};
 use listmill_queue::Claimed;
 use listmill_queue_format::{Entry, Outcome, Queue, Timestamp};
 use tokio::runtime::Handle;
@@ -44,7 +44,8 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         let Some(plan) = self.plan(&entry) else {
             return shell.carry_in_line(&self.stage, Claimed { entry, claim });
         };
-        let outcomes = self.runtime.block_on(self.deliverer.deliver(&entry, &plan));
+        let claimant = if claim.is_exclusive() { Claimant::Alone } else { Claimant::PerhapsOneOfTwo };
+        let outcomes = self.runtime.block_on(self.deliverer.deliver(&entry, &plan, claimant));
         let outcomes = match outcomes {
             Ok(outcomes) => outcomes,
             // Whoever is done is in the ledger.

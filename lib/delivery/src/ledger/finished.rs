@@ -31,6 +31,8 @@ struct Seen {
     inode: u64,
     /// How far `file` has been read.
     read_to: u64,
+    /// Behind that there is a line without its end.
+    torn: bool,
     new: HashSet<EntryId>,
     old: HashSet<EntryId>,
 }
@@ -44,14 +46,16 @@ impl Finished {
         let (path, old_path) = (dir.join("finished"), dir.join("finished.old"));
         let lock = File::create(dir.join("finished.lock")).map_err(LedgerError::new(dir, "opened"))?;
         let seen = lock.lock().and_then(|()| Seen::open(&path, &old_path));
-        let seen = seen.and_then(|seen| seen.end_torn_line().map(|()| seen));
         let seen = seen.and_then(|seen| lock.unlock().map(|()| seen)).map_err(LedgerError::new(&path, "opened"))?;
         Ok(Finished { path, old_path, lock, capacity, seen: Mutex::new(seen) })
     }
 
-    /// Adds an id, for every process.
-    pub(super) fn add(&self, id: EntryId) -> io::Result<()> {
+    /// Adds an id, for every process; false when this process has done that before.
+    pub(super) fn add(&self, id: EntryId) -> io::Result<bool> {
         let mut seen = self.seen();
+        if seen.has(id) {
+            return Ok(false);
+        }
         self.lock.lock()?;
         let added = self.refresh(&mut seen).and_then(|()| {
             if seen.new.len() >= self.capacity {
@@ -60,12 +64,10 @@ impl Finished {
                 std::fs::rename(&self.path, &self.old_path)?;
                 self.refresh(&mut seen)?;
             }
-            (&*seen.file).write_all(format!("{id}\n").as_bytes())
+            seen.append(id)
         });
         self.lock.unlock()?;
-        added?;
-        seen.new.insert(id);
-        Ok(())
+        added.map(|()| true)
     }
 
     /// Has any process finished this entry? When the files cannot be read, what this process knows counts.
@@ -110,7 +112,7 @@ impl Seen {
             Err(error) if error.kind() == io::ErrorKind::NotFound => HashSet::new(),
             Err(error) => return Err(error),
         };
-        let mut seen = Seen { file: Arc::new(file), inode, read_to: 0, new: HashSet::new(), old };
+        let mut seen = Seen { file: Arc::new(file), inode, read_to: 0, torn: false, new: HashSet::new(), old };
         seen.read_on()?;
         Ok(seen)
     }
@@ -121,6 +123,7 @@ impl Seen {
 
     fn read_on(&mut self) -> io::Result<()> {
         if self.file.metadata()?.len() <= self.read_to {
+            self.torn = false;
             return Ok(());
         }
         let mut bytes = Vec::new();
@@ -130,12 +133,20 @@ impl Seen {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         self.new.extend(ids(&bytes[..whole]));
         self.read_to += whole as u64;
+        self.torn = whole < bytes.len();
         Ok(())
     }
 
-    /// After a loss of power the file may end in the middle of a line: the next one must not be appended to that.
-    fn end_torn_line(&self) -> io::Result<()> {
-        if self.file.metadata()?.len() > self.read_to { (&*self.file).write_all(b"\n") } else { Ok(()) }
+    /// Adds a line to the file, of which all has been read. After a loss of power, or on a full disk, that may end in the middle of a
+    /// line: the next one must not be appended to it.
+    fn append(&mut self, id: EntryId) -> io::Result<()> {
+        let line = format!("{}{id}\n", if self.torn { "\n" } else { "" });
+        (&*self.file).write_all(line.as_bytes())?;
+        if !self.torn {
+            self.read_to += line.len() as u64;
+        }
+        self.new.insert(id);
+        Ok(())
     }
 }
 

@@ -5,6 +5,9 @@
 //! DIR/finished      the ids of entries that were released, one a line; finished.old before it; finished.lock beside it
 //! ```
 //!
+//! An entry with one recipient, as every letter is, needs no page when the reply is good and its claim excludes every other: nothing follows
+//! from the reply, so its id goes to `finished` at once, and in the table that is its line.
+//!
 //! A line reaches the kernel with one write(2) before the connection's next transaction begins, so it survives a kill. About once a
 //! second what was written is synced to the disk, so it survives a loss of power but for that second.
 //!
@@ -24,7 +27,7 @@
 //! written (the disk is full) is kept in this process, and written when the entry is begun again.
 //!
 //! A page is locked (`flock`) while its entry is being delivered. The queue may hand the same entry out a second time meanwhile: a broker that restarts has
-//! forgotten that it is in hand. The second delivery waits, and then finds everybody done.
+//! forgotten that it is in hand. The second delivery waits, and then finds everybody done. So whatever comes from a broker has a page ([`Claimant`]).
 //!
 //! Lines name a recipient by its place and its address, so that a page is never taken for another distribution list.
 
@@ -57,6 +60,15 @@ pub struct Ledger {
     finished: Arc<Finished>,
     syncer: Arc<Syncer>,
     unwritten: Arc<Mutex<Unwritten>>,
+}
+
+/// What is known of the claim to an entry that is to be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimant {
+    /// Nobody else can have one to the same entry while this one lives.
+    Alone,
+    /// Somebody else may have one as well: a broker that restarts hands out again what is still in hand.
+    PerhapsOneOfTwo,
 }
 
 /// The ledger cannot be read or written: give the entry back and try again later.
@@ -95,10 +107,10 @@ impl Ledger {
     ///
     /// # Errors
     /// The page cannot be opened, read or written, or another delivery of the same entry is under way or has just ended; nothing may be sent then.
-    pub(crate) fn begin(&self, entry: &Entry) -> Result<Page, LedgerError> {
+    pub(crate) fn begin(&self, entry: &Entry, claimant: Claimant) -> Result<Page, LedgerError> {
         let path = self.path(entry.id);
-        let mut page = Page::open(path.clone(), entry)?;
-        if self.was_finished(entry.id) {
+        let mut page = Page::open(path.clone(), entry, claimant)?;
+        if claimant == Claimant::PerhapsOneOfTwo && self.was_finished(entry.id) {
             // Since it was asked whether it is: the other delivery has ended, and its page may be gone.
             let _ = std::fs::remove_file(&path);
             return Err(LedgerError::new(&path, "begun")(io::Error::other("the entry has just been finished")));
@@ -113,12 +125,16 @@ impl Ledger {
 
     /// Writes outcomes down, right after the final reply was read. When they cannot be written this process still knows them.
     pub(crate) fn record(&self, page: &mut Page, outcomes: &[(usize, Outcome)]) {
-        match page.write(outcomes) {
-            Ok(()) => self.syncer.dirty(page.id(), page.file()),
-            Err(error) => {
-                tracing::error!(entry = %page.id(), %error, "a kill of this process would now deliver twice");
-                self.unwritten().entry(page.id()).or_default().extend_from_slice(outcomes);
-            }
+        if page.is_finished_by(outcomes) && self.finished.add(page.id()).is_ok() {
+            page.note(outcomes);
+            self.syncer.finished_at_once();
+            return;
+        }
+        if let Err(error) = page.write(outcomes) {
+            tracing::error!(entry = %page.id(), %error, "a kill of this process would now deliver twice");
+            self.unwritten().entry(page.id()).or_default().extend_from_slice(outcomes);
+        } else if let Some(file) = page.file() {
+            self.syncer.dirty(page.id(), file);
         }
     }
 
@@ -126,7 +142,9 @@ impl Ledger {
     pub fn finish(&self, id: EntryId) {
         self.unwritten().remove(&id);
         match self.finished.add(id) {
-            Ok(()) => self.syncer.finished(id, self.path(id)),
+            Ok(true) => self.syncer.finished(id, self.path(id)),
+            // Its one recipient's reply has said so.
+            Ok(false) => {}
             // The page stays, and says the same.
             Err(error) => tracing::warn!(entry = %id, %error, "the entry cannot be marked as finished"),
         }
@@ -161,6 +179,7 @@ fn sweep(dir: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use super::Claimant::{Alone, PerhapsOneOfTwo};
     use super::*;
     use listmill_queue_format::{Envelope, Recipient, Timestamp};
 
@@ -186,35 +205,37 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let entry = entry(1, 5);
         let first = Ledger::open(dir.path()).unwrap();
-        let mut page = first.begin(&entry).unwrap();
+        let mut page = first.begin(&entry, Alone).unwrap();
         assert_eq!(places(&page), [0_usize; 0]);
         first.record(&mut page, &[(3, outcome(250)), (0, outcome(450))]);
         drop(page);
         let second = Ledger::open(dir.path()).unwrap();
-        let page = second.begin(&entry).unwrap();
+        let page = second.begin(&entry, Alone).unwrap();
         assert_eq!(places(&page), [0, 3]);
         assert_eq!(page.done().get(&0), Some(&outcome(450)));
     }
 
     #[test]
-    fn an_entry_is_delivered_by_one_at_a_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let (entry, other) = (entry(7, 2), entry(8, 2));
-        let (first, second) = (Ledger::open(dir.path()).unwrap(), Ledger::open(dir.path()).unwrap());
-        let mut page = first.begin(&entry).unwrap();
-        for ledger in [&first, &second] {
-            let refused = ledger.begin(&entry).unwrap_err().to_string();
-            assert!(refused.contains("another delivery of this entry is under way"), "{refused}");
-            drop(ledger.begin(&other).unwrap());
-        }
-        first.record(&mut page, &[(0, outcome(250))]);
-        drop(page);
-        // The page is still to be synced, and is free all the same.
-        assert_eq!(places(&second.begin(&entry).unwrap()), [0]);
-        first.finish(entry.id);
-        for ledger in [&first, &second] {
-            let refused = ledger.begin(&entry).unwrap_err().to_string();
-            assert!(refused.contains("finished"), "{refused}");
+    fn an_entry_that_a_broker_hands_out_is_delivered_by_one_at_a_time() {
+        for recipients in [1, 2] {
+            let dir = tempfile::tempdir().unwrap();
+            let (entry, other) = (entry(7, recipients), entry(8, 2));
+            let (first, second) = (Ledger::open(dir.path()).unwrap(), Ledger::open(dir.path()).unwrap());
+            let mut page = first.begin(&entry, PerhapsOneOfTwo).unwrap();
+            for ledger in [&first, &second] {
+                let refused = ledger.begin(&entry, PerhapsOneOfTwo).unwrap_err().to_string();
+                assert!(refused.contains("another delivery of this entry is under way"), "{refused}");
+                drop(ledger.begin(&other, PerhapsOneOfTwo).unwrap());
+            }
+            first.record(&mut page, &[(0, outcome(250))]);
+            drop(page);
+            // The page is still to be synced, and is free all the same.
+            assert_eq!(places(&second.begin(&entry, PerhapsOneOfTwo).unwrap()), [0]);
+            first.finish(entry.id);
+            for ledger in [&first, &second] {
+                let refused = ledger.begin(&entry, PerhapsOneOfTwo).unwrap_err().to_string();
+                assert!(refused.contains("finished"), "{refused}");
+            }
         }
     }
 
@@ -223,17 +244,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let entry = entry(2, 5);
         let ledger = Ledger::open(dir.path()).unwrap();
-        ledger.record(&mut ledger.begin(&entry).unwrap(), &[(0, outcome(250)), (1, outcome(250))]);
+        ledger.record(&mut ledger.begin(&entry, Alone).unwrap(), &[(0, outcome(250)), (1, outcome(250))]);
         let path = dir.path().join(entry.id.to_string());
         let whole = std::fs::read(&path).unwrap();
         let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         for size in 0..whole.len() {
             std::fs::write(&path, &whole[..size]).unwrap();
-            let mut page = ledger.begin(&entry).unwrap();
+            let mut page = ledger.begin(&entry, Alone).unwrap();
             assert_eq!(places(&page), if size < first { vec![] } else { vec![0] }, "{size} bytes");
             ledger.record(&mut page, &[(4, outcome(250))]);
             drop(page);
-            assert_eq!(places(&ledger.begin(&entry).unwrap()), if size < first { vec![4] } else { vec![0, 4] });
+            assert_eq!(places(&ledger.begin(&entry, Alone).unwrap()), if size < first { vec![4] } else { vec![0, 4] });
         }
     }
 
@@ -242,17 +263,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut entry = entry(3, 4);
         let ledger = Ledger::open(dir.path()).unwrap();
-        ledger.record(&mut ledger.begin(&entry).unwrap(), &[(0, outcome(250)), (1, outcome(250))]);
+        ledger.record(&mut ledger.begin(&entry, Alone).unwrap(), &[(0, outcome(250)), (1, outcome(250))]);
         entry.recipients.remove(0);
-        assert_eq!(places(&ledger.begin(&entry).unwrap()), [0], "r1 moved up, r0 is gone");
+        assert_eq!(places(&ledger.begin(&entry, Alone).unwrap()), [0], "r1 moved up, r0 is gone");
     }
 
     #[test]
     fn a_finished_entry_is_known_to_every_process_and_its_page_goes() {
         let dir = tempfile::tempdir().unwrap();
-        let entry = entry(4, 1);
+        let entry = entry(4, 2);
         let (first, second) = (Ledger::open(dir.path()).unwrap(), Ledger::open(dir.path()).unwrap());
-        first.record(&mut first.begin(&entry).unwrap(), &[(0, outcome(250))]);
+        first.record(&mut first.begin(&entry, Alone).unwrap(), &[(0, outcome(250)), (1, outcome(250))]);
         assert!(!second.was_finished(entry.id));
         first.finish(entry.id);
         assert!(first.was_finished(entry.id) && second.was_finished(entry.id));
@@ -261,16 +282,44 @@ mod tests {
         assert!(Ledger::open(dir.path()).unwrap().was_finished(entry.id));
     }
 
+    /// Killed between the reply and the release.
+    #[test]
+    fn one_recipient_who_has_a_good_reply_finishes_the_entry_without_a_page() {
+        let dir = tempfile::tempdir().unwrap();
+        let pages = || {
+            std::fs::read_dir(dir.path())
+                .unwrap()
+                .filter(|file| file.as_ref().unwrap().file_name().to_str().unwrap().parse::<EntryId>().is_ok())
+                .count()
+        };
+        let (first, second) = (Ledger::open(dir.path()).unwrap(), Ledger::open(dir.path()).unwrap());
+        let [served, refused, two] = [entry(6, 1), entry(7, 1), entry(8, 2)];
+        let mut page = first.begin(&served, Alone).unwrap();
+        first.record(&mut page, &[(0, outcome(250))]);
+        assert_eq!((page.done().get(&0), pages()), (Some(&outcome(250)), 0));
+        first.record(&mut first.begin(&refused, Alone).unwrap(), &[(0, outcome(550))]);
+        first.record(&mut first.begin(&two, Alone).unwrap(), &[(0, outcome(250))]);
+        for process in [&first, &second, &Ledger::open(dir.path()).unwrap()] {
+            assert!(process.was_finished(served.id));
+            assert!(!process.was_finished(refused.id) && !process.was_finished(two.id));
+            assert_eq!(process.begin(&refused, Alone).unwrap().done().get(&0), Some(&outcome(550)));
+            assert_eq!(places(&process.begin(&two, Alone).unwrap()), [0]);
+        }
+        first.finish(served.id);
+        let ids = std::fs::read_to_string(dir.path().join("finished")).unwrap();
+        assert_eq!(ids, format!("{}\n", served.id), "once");
+    }
+
     #[test]
     fn outcomes_that_could_not_be_written_are_written_later() {
         let dir = tempfile::tempdir().unwrap();
         let entry = entry(5, 3);
         let ledger = Ledger::open(dir.path()).unwrap();
-        let mut page = ledger.begin(&entry).unwrap();
+        let mut page = ledger.begin(&entry, Alone).unwrap();
         page.fail_from_now_on();
         ledger.record(&mut page, &[(2, outcome(250))]);
         assert_eq!(std::fs::read(dir.path().join(entry.id.to_string())).unwrap(), b"");
-        assert_eq!(places(&ledger.begin(&entry).unwrap()), [2]);
-        assert_eq!(places(&Ledger::open(dir.path()).unwrap().begin(&entry).unwrap()), [2]);
+        assert_eq!(places(&ledger.begin(&entry, Alone).unwrap()), [2]);
+        assert_eq!(places(&Ledger::open(dir.path()).unwrap().begin(&entry, Alone).unwrap()), [2]);
     }
 }

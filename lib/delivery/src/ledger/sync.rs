@@ -38,7 +38,15 @@ struct Due {
     pages: HashMap<EntryId, Arc<File>>,
     /// Pages to remove once their ids are on the disk.
     removals: Vec<PathBuf>,
+    /// Ids have been added to the finished ones.
+    ids: bool,
     stop: bool,
+}
+
+impl Due {
+    fn is_empty(&self) -> bool {
+        self.pages.is_empty() && self.removals.is_empty() && !self.ids
+    }
 }
 
 impl Syncer {
@@ -53,16 +61,23 @@ impl Syncer {
 
     /// This page has new lines.
     pub(super) fn dirty(&self, id: EntryId, page: Arc<File>) {
-        self.shared.due().pages.insert(id, page);
-        self.shared.changed.notify_one();
+        self.shared.note(|due| {
+            due.pages.insert(id, page);
+        });
     }
 
     /// This entry's id has been added to the finished ones: its page may go.
     pub(super) fn finished(&self, id: EntryId, page: PathBuf) {
-        let mut due = self.shared.due();
-        due.pages.remove(&id);
-        due.removals.push(page);
-        self.shared.changed.notify_one();
+        self.shared.note(|due| {
+            due.pages.remove(&id);
+            due.removals.push(page);
+            due.ids = true;
+        });
+    }
+
+    /// The id of an entry without a page has been added to the finished ones.
+    pub(super) fn finished_at_once(&self) {
+        self.shared.note(|due| due.ids = true);
     }
 }
 
@@ -81,16 +96,29 @@ impl Shared {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Adds something to do. The thread is woken for the first of it only.
+    fn note(&self, add: impl FnOnce(&mut Due)) {
+        let mut due = self.due();
+        let first = due.is_empty();
+        add(&mut due);
+        drop(due);
+        if first {
+            self.changed.notify_one();
+        }
+    }
+
     fn run(&self) {
         loop {
-            let idle = |due: &mut Due| !due.stop && due.pages.is_empty() && due.removals.is_empty();
+            let idle = |due: &mut Due| !due.stop && due.is_empty();
             let due = self.changed.wait_while(self.due(), idle).unwrap_or_else(PoisonError::into_inner);
             // Something is to do: let more of it come together.
             let waited = self.changed.wait_timeout_while(due, INTERVAL, |due| !due.stop);
             let (mut due, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            let (pages, removals, stop) = (std::mem::take(&mut due.pages), std::mem::take(&mut due.removals), due.stop);
+            let stop = due.stop;
+            let todo = std::mem::take(&mut *due);
+            due.stop = stop;
             drop(due);
-            if let Err(error) = self.sync(&pages, &removals) {
+            if let Err(error) = self.sync(&todo) {
                 tracing::error!(%error, "the ledger cannot be synced: a loss of power would now deliver twice");
             }
             if stop {
@@ -100,7 +128,7 @@ impl Shared {
     }
 
     /// Pages first, then the ids of finished entries, and only then the finished pages go.
-    fn sync(&self, pages: &HashMap<EntryId, Arc<File>>, removals: &[PathBuf]) -> io::Result<()> {
+    fn sync(&self, Due { pages, removals, ids, .. }: &Due) -> io::Result<()> {
         if pages.len() > MANY {
             rustix::fs::syncfs(&self.dir)?;
         } else if !pages.is_empty() {
@@ -109,7 +137,7 @@ impl Shared {
             }
             self.dir.sync_all()?;
         }
-        if !removals.is_empty() {
+        if *ids {
             self.finished.sync()?;
         }
         for page in removals {
