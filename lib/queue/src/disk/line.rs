@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use listmill_queue_format::Entry;
@@ -10,7 +10,7 @@ use listmill_queue_format::Entry;
 use super::journal::shelf::Shelf;
 use crate::clock;
 use crate::lineup::{Lineup, Oldest, Place, Turn};
-use crate::lock::{lock, wait};
+use crate::lock::{Bell, lock};
 
 /// So many places of each class (and so many deferred ones) are remembered; the rest waits for the next scan.
 pub(super) const REMEMBERED: usize = 4096;
@@ -37,11 +37,11 @@ pub(super) struct Line {
     pub(super) state: Mutex<LineState>,
     /// Here wait claimers for something to claim: one is woken for each entry, because a crowd that wakes for one entry does nothing
     /// else.
-    changed: Condvar,
+    changed: Bell,
     /// Here wait claimers for another's scan.
-    scanned: Condvar,
+    scanned: Bell,
     /// Here waits who needs to know what becomes of an entry that is on its way into the journal or out of it.
-    pub(super) moved: Condvar,
+    pub(super) moved: Bell,
 }
 
 #[derive(Debug)]
@@ -140,9 +140,9 @@ impl Line {
                 index_sweep: Instant::now(),
                 chores: false,
             }),
-            changed: Condvar::new(),
-            scanned: Condvar::new(),
-            moved: Condvar::new(),
+            changed: Bell::default(),
+            scanned: Bell::default(),
+            moved: Bell::default(),
         }
     }
 
@@ -209,7 +209,7 @@ impl Line {
             poll = poll.min(due.max(DUE));
         }
         let poll = Instant::now() + poll;
-        drop(wait(&self.changed, state, Some(until.map_or(poll, |until| until.min(poll)))));
+        drop(self.changed.wait(state, Some(until.map_or(poll, |until| until.min(poll)))));
     }
 
     pub(super) fn next(&self) -> Step {
@@ -243,7 +243,7 @@ impl Line {
     pub(super) fn wait_for_scan(&self) {
         let mut state = lock(&self.state);
         while state.new_scan.running {
-            state = wait(&self.scanned, state, None);
+            state = self.scanned.wait(state, None);
         }
     }
 
@@ -260,7 +260,7 @@ impl Line {
             state.skipped = Arc::new(still_skipped);
         }
         drop(state);
-        self.scanned.notify_all();
+        self.scanned.ring_all();
     }
 
     /// This file stays where it is. `true` the first time, when somebody should be told.
@@ -354,9 +354,7 @@ impl Line {
     pub(super) fn wake(&self, mut state: MutexGuard<'_, LineState>, entries: usize) {
         state.news += u64::from(entries > 0);
         drop(state);
-        for _ in 0..entries.min(REMEMBERED) {
-            self.changed.notify_one();
-        }
+        self.changed.ring(entries);
     }
 
     fn change(&self, change: impl FnOnce(&mut LineState)) {
@@ -364,7 +362,7 @@ impl Line {
         change(&mut state);
         state.news += 1;
         drop(state);
-        self.changed.notify_all();
+        self.changed.ring_all();
     }
 }
 

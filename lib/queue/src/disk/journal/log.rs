@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use listmill_queue_format::{EntryId, Queue};
 use rustix::io::Errno;
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::record::Record;
 use super::segment::{Directory, LONGEST, Segment};
 use crate::lineup::Place;
-use crate::lock::{lock, wait};
+use crate::lock::{Bell, lock};
 
 /// So many segments at most: when entries cannot be filed, what comes goes past the journal.
 const SEGMENTS: usize = 8;
@@ -69,7 +69,7 @@ struct Live {
 #[derive(Debug, Default)]
 struct Round {
     outcome: OnceLock<Result<u64, Errno>>,
-    over: Condvar,
+    over: Bell,
 }
 
 impl Log {
@@ -110,7 +110,7 @@ impl Log {
             }
             // While it gathers, somebody must be there to write it when its turn has come.
             state.waiting += usize::from(Arc::ptr_eq(&round, &state.round));
-            state = wait(&round.over, state, None);
+            state = round.over.wait(state, None);
             state.waiting -= usize::from(Arc::ptr_eq(&round, &state.round));
         }
     }
@@ -150,9 +150,9 @@ impl Log {
             // Each round has its own answer: after a failed sync the next one may succeed although pages were dropped.
             let failed = written.is_err();
             let _ = round.outcome.set(written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)));
-            round.over.notify_all();
+            round.over.ring_all();
             if state.waiting > 0 {
-                state.round.over.notify_one();
+                state.round.over.ring(1);
                 return state;
             }
             if state.notes.is_empty() || failed {

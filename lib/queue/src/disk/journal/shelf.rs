@@ -10,7 +10,7 @@ use listmill_queue_format::{Entry, EntryId, decode};
 
 use crate::disk::line::{Line, LineState};
 use crate::lineup::{Lineup, Place};
-use crate::lock::{lock, wait};
+use crate::lock::lock;
 use crate::{State, clock};
 
 /// An entry for which nobody of this process has time is filed after so long.
@@ -187,7 +187,7 @@ impl Line {
     fn settled(&self, id: EntryId) -> MutexGuard<'_, LineState> {
         let mut state = lock(&self.state);
         while state.shelf.entries.get(&id).is_some_and(|kept| matches!(kept.at, At::Arriving | At::Filing(_))) {
-            state = wait(&self.moved, state, None);
+            state = self.moved.wait(state, None);
         }
         state
     }
@@ -195,7 +195,7 @@ impl Line {
     /// It was not stored after all.
     pub(in crate::disk) fn unreserve(&self, id: EntryId) {
         lock(&self.state).shelf.remove(id);
-        self.moved.notify_all();
+        self.moved.ring_all();
     }
 
     /// These are in the journal, durably, in that segment, and can be claimed.
@@ -208,7 +208,7 @@ impl Line {
             }
         }
         self.wake(state, places.len());
-        self.moved.notify_all();
+        self.moved.ring_all();
     }
 
     /// A claim has ended, and the entry is done with.
@@ -305,7 +305,7 @@ impl Line {
                 self.wake(state, 1);
             }
         }
-        self.moved.notify_all();
+        self.moved.ring_all();
     }
 
     /// It could not become one.
@@ -318,7 +318,7 @@ impl Line {
             }
         }
         drop(state);
-        self.moved.notify_all();
+        self.moved.ring_all();
     }
 
     /// Nothing is here.
