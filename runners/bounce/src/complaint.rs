@@ -12,6 +12,7 @@ use listmill_mail::verp::{self, VerpClaim};
 
 use crate::record;
 use crate::session::Session;
+use crate::stage::RETURNS;
 use crate::steps;
 use crate::tell::Line;
 
@@ -75,6 +76,8 @@ fn signed(s: &Session<'_>, report: &Report) -> Result<Option<Address>, Unavailab
     let details = paths.iter().flatten().filter_map(|path| s.detail_of(path).map(str::to_owned));
     let ids = original.and_then(|original| original.message().text(FEEDBACK_ID)).map(|id| id.trim().to_owned());
     let claims = details.chain(ids).filter_map(|detail| verp::read(&keys, list, &detail));
+    // An old copy of a post lies in many an archive: whoever finds it there has nothing to complain of.
+    let claims = claims.filter(|claim| claim.age_days(s.cx.now) <= RETURNS);
     if let Some(claim) = claims.into_iter().next() {
         return Ok(Some(claim.recipient));
     }

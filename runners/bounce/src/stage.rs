@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::{complaint, day, note, tick, unread};
 
 /// So many days after it left, a copy can still come back.
-const RETURNS: u16 = 30;
+pub(crate) const RETURNS: u16 = 30;
 
 /// The bounce stage.
 #[derive(Debug, Default)]

@@ -61,7 +61,7 @@ fn scoring(s: &mut Session<'_>, record: &mut BounceRecord, member: &Member) -> R
     let is_too_much = settings.bounce_threshold > 0 && score >= settings.bounce_threshold.saturating_mul(STEP);
     record.due = record::forgotten_at(record, now);
     if is_too_much && member.delivery == Delivery::Each {
-        probe(s, record, member, &counting);
+        probe(s, record, member, &counting)?;
     } else if record.due <= now {
         forget(s, record.clone())?;
         return Ok(false);
@@ -71,15 +71,20 @@ fn scoring(s: &mut Session<'_>, record: &mut BounceRecord, member: &Member) -> R
     Ok(true)
 }
 
-fn probe(s: &mut Session<'_>, record: &mut BounceRecord, member: &Member, counting: &[BounceEvent]) {
-    let (Some(first), Some(last)) = (counting.first(), counting.last()) else { return };
+fn probe(
+    s: &mut Session<'_>,
+    record: &mut BounceRecord,
+    member: &Member,
+    counting: &[BounceEvent],
+) -> Result<(), Unavailable> {
+    let (Some(first), Some(last)) = (counting.first(), counting.last()) else { return Ok(()) };
     let (list, now, to) = (s.list, s.cx.now, &member.address);
     let language = language_of(Some(member), list);
     let (since, evidence) = (day(first.at), in_words(last));
     let owner = list.address.with_word(Word::Owner, "");
     let values =
         Probe { list: list.address.as_str(), address: to.as_str(), since: &since, evidence: &evidence, owner: &owner };
-    let Ok(keys) = s.view.signing_keys() else { return };
+    let keys = s.view.signing_keys()?;
     let mut probe = s.entry.id;
     s.write(&Letter::from_owners("probe", list, to, language), &values, |entry| {
         probe = entry.id;
@@ -90,6 +95,7 @@ fn probe(s: &mut Session<'_>, record: &mut BounceRecord, member: &Member, counti
     record.state = BounceState::Probed { since: now, probe, failed: false };
     record.due = later(now, list.settings.bounce_probe_wait);
     s.lines.push(Line::of("bounce-probed", last).with("address", to.to_string()));
+    Ok(())
 }
 
 /// The probe has not come back in time.

@@ -49,10 +49,7 @@ impl Topology {
         Queue::ALL.into_iter().for_each(|queue| all.add(queue));
         all.exchanges.push(DIRECTORY.to_owned());
         // Not a quorum queue: that drops the newest notice when the one before it is given back.
-        all.queue(
-            DIRECTORY.to_owned(),
-            vec![("x-queue-type", text("classic")), ("x-max-length", Argument::Number(1))],
-        );
+        all.queue(DIRECTORY.to_owned(), vec![("x-queue-type", text("classic")), ("x-max-length", Argument::Number(1))]);
         all.bind(DIRECTORY, NOTICE, DIRECTORY);
         all
     }

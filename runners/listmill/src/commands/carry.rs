@@ -54,7 +54,7 @@ fn name_those_aside(source: &dyn QueueBackend, queue: Queue) -> Outcome {
     }
     if aside > 0 {
         output::line(format!(
-            "those {aside} are reached with a site file that has {queue} where it was: `listmill -c FILE queue show`, `retry`, `rm`"
+            "those {aside} are reached with a site file that has {queue} where it was: `listmill -c FILE queue show`, `retry`, `remove`"
         ))?;
     }
     Ok(())
