@@ -9,6 +9,7 @@
 mod queue;
 mod queue_amqp;
 mod queue_amqp_faults;
+mod queue_amqp_link;
 mod queue_conformance;
 mod queue_disk;
 mod queue_journal;

@@ -2,27 +2,20 @@
 
 use std::future::Future;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use super::fault::Fault;
 
-/// Lets `work` be done in the runtime and waits for it, at most for `patience`; then it is dropped where it stands.
-pub(super) fn ask<T, F>(runtime: &Handle, patience: Duration, late: impl FnOnce() -> Fault, work: F) -> Result<T, Fault>
+/// Lets `work` be done in the runtime and waits for it. It keeps its own time, and is lost only with the runtime.
+pub(super) fn ask<T, F>(runtime: &Handle, work: F) -> Result<T, Fault>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Fault>> + Send + 'static,
 {
     let (sender, receiver) = mpsc::sync_channel(1);
-    let task = runtime.spawn(async move {
+    runtime.spawn(async move {
         let _ = sender.send(work.await); // nobody waits any more
     });
-    match receiver.recv_timeout(patience) {
-        Ok(done) => done,
-        Err(_) => {
-            task.abort();
-            Err(late())
-        }
-    }
+    receiver.recv().unwrap_or(Err(Fault::Lost))
 }

@@ -27,7 +27,8 @@ pub struct AmqpConfig {
     /// Entries that this process takes ahead from each class of a queue, those in hand included. Small, so that several processes
     /// share fairly; at least the number of threads that serve a queue, so that none of them waits.
     pub prefetch: u16,
-    /// How long a call waits for the broker before it says "try again later".
+    /// How long a call waits before it says "try again later": so long for a connection, if there is none, and then so long for its answer. What
+    /// is written has a second more for each 256 KiB.
     pub patience: Duration,
 }
 

@@ -224,6 +224,7 @@ impl Feed<'_> {
     async fn look_at_pause(&mut self) -> Result<(), Fault> {
         let decisions = self.line.decisions();
         let marks = count(&self.channel, &names::paused_queue(self.line.queue)).await?;
+        self.session.heard();
         self.line.heard(marks > 0, decisions);
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! The link to the broker: made in the background, and made again when it is lost.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{Stream, StreamExt as _};
@@ -29,6 +30,8 @@ pub(super) struct Session {
     jobs: mpsc::UnboundedSender<Job>,
     room: Arc<Semaphore>,
     blocked: Arc<AtomicBool>,
+    /// How often the broker has answered anybody.
+    answers: AtomicU64,
     lost: watch::Sender<Option<Fault>>,
 }
 
@@ -107,7 +110,8 @@ impl Session {
             ended.send_if_modified(|lost| lost.is_none() && lost.replace(fault).is_none());
             let _ = publishing.close(200, "OK".into()).await; // it may be closed already
         });
-        Ok(Session { consuming, jobs, room: Arc::new(Semaphore::new(ROOM as usize)), blocked, lost })
+        let room = Arc::new(Semaphore::new(ROOM as usize));
+        Ok(Session { consuming, jobs, room, blocked, answers: AtomicU64::new(0), lost })
     }
 
     /// A channel of its own, on the connection that consumes.
@@ -120,6 +124,36 @@ impl Session {
     /// The broker has said that it takes nothing now.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Acquire)
+    }
+
+    /// The broker has answered to something: it is there, however long other answers take.
+    pub(super) fn heard(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits for `work` that needs this session, at most for `time`. What takes longer fails alone: the claims of others go on, and a dead link is
+    /// noticed by its heartbeats. Only when the broker answered nobody in that time the session is given up.
+    pub(super) async fn within<T>(
+        &self,
+        time: Duration,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let before = self.answers.load(Ordering::Relaxed);
+        tokio::select! {
+            biased;
+            done = work => return done,
+            // When one has found out that nobody answers, the others need not find it out by themselves.
+            fault = self.lost() => return Err(fault),
+            () = tokio::time::sleep(time) => {}
+        }
+        if self.is_blocked() {
+            return Err(Fault::Blocked("memory or disk alarm".to_owned()));
+        }
+        let fault = Fault::Away(format!("no answer within {} s", time.as_secs()));
+        if self.answers.load(Ordering::Relaxed) == before {
+            self.give_up(fault.clone());
+        }
+        Err(fault)
     }
 
     /// Publishes messages; they are durable when this returns.
@@ -136,6 +170,9 @@ impl Session {
         let mut all = Ok(());
         for answer in waiting {
             let answer = answer.await.unwrap_or_else(|_| Err(self.why_lost()));
+            if answer.is_ok() {
+                self.heard();
+            }
             all = all.and(answer);
         }
         all

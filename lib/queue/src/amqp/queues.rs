@@ -9,6 +9,7 @@ use lapin::options::BasicAckOptions;
 use listmill_queue_format::{Entry, EntryId, Queue, encode};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::ask::ask;
 use super::config::AmqpConfig;
@@ -26,8 +27,8 @@ use crate::{Claim, Claimed, Found, Listed, QueueBackend, QueueError, QueueStatus
 const THREADS: usize = 2;
 /// For leaving in order, when the process ends.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// For a question that a healthy broker answers at once, beyond the wait for a connection.
-const SLACK: Duration = Duration::from_secs(1);
+/// What the slowest link carries in a second, in octets: for each such piece a message has a second more.
+const PACE: usize = 256 << 10;
 
 /// All queues at an AMQP broker (RabbitMQ, 3.10 or later).
 pub struct AmqpQueues {
@@ -80,7 +81,7 @@ impl AmqpQueues {
         &self.feed(queue).line
     }
 
-    /// Lets `work` be done with the session, as soon as there is one, and waits at most for the configured patience.
+    /// Lets `work` be done with the session, as soon as there is one; waits at most for the configured patience, for each of the two.
     pub(super) fn with_session<T, F>(&self, work: impl FnOnce(Arc<Session>) -> F + Send + 'static) -> Result<T, Fault>
     where
         T: Send + 'static,
@@ -89,10 +90,10 @@ impl AmqpQueues {
         self.for_long(Duration::ZERO, work)
     }
 
-    /// The same for work that itself waits so long.
+    /// The same for work that itself takes so long.
     pub(super) fn for_long<T, F>(
         &self,
-        wait: Duration,
+        more: Duration,
         work: impl FnOnce(Arc<Session>) -> F + Send + 'static,
     ) -> Result<T, Fault>
     where
@@ -100,47 +101,32 @@ impl AmqpQueues {
         F: Future<Output = Result<T, Fault>> + Send + 'static,
     {
         let (link, patience) = (self.link.clone(), self.config.patience);
-        let all = wait.saturating_add(patience + SLACK);
-        ask(&self.handle, all, || self.late(), async move {
+        ask(&self.handle, async move {
             let session = link.session(patience).await?;
-            // When one has found out that nobody answers, the others need not find it out by themselves.
-            tokio::select! {
-                biased;
-                done = work(Arc::clone(&session)) => done,
-                fault = session.lost() => Err(fault),
-            }
+            session.within(patience.saturating_add(more), work(Arc::clone(&session))).await
         })
     }
 
-    /// Why something took too long.
-    fn late(&self) -> Fault {
-        match self.link.now() {
-            Err(fault) => fault,
-            Ok(session) if session.is_blocked() => Fault::Blocked("memory or disk alarm".to_owned()),
-            Ok(session) => {
-                let fault = Fault::Away(format!("no answer within {} s", self.config.patience.as_secs()));
-                session.give_up(fault.clone());
-                fault
-            }
-        }
+    /// Waits with the session that there is now for what somebody else does with it.
+    fn with_present<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (session, patience) = (self.link.now()?, self.config.patience);
+        ask(&self.handle, async move { session.within(patience, work).await })
     }
 
     /// What the broker has for this process has arrived when this returns.
     fn settle(&self, queue: Queue) -> Result<(), Fault> {
         let (done, settled) = oneshot::channel();
         let _ = self.feed(queue).orders.send(Order::Settle(done)); // without the task there is no answer either
-        ask(
-            &self.handle,
-            self.config.patience,
-            || self.late(),
-            async move { settled.await.unwrap_or(Err(Fault::Lost)) },
-        )
+        self.with_present(async move { settled.await.unwrap_or(Err(Fault::Lost)) })
     }
 
     /// Acknowledges the claimed entry, as the last thing that is done with it.
     fn acknowledge(&self, hold: AmqpHold, doing: &'static str, id: EntryId) -> Result<(), QueueError> {
         let acker = hold.held().map(|held| held.acker.clone()).map_err(|fault| fault.at(doing, id))?;
-        let acked = ask(&self.handle, self.config.patience, || self.late(), async move {
+        let acked = self.with_present(async move {
             // The library says false when the channel is gone.
             if acker.ack(BasicAckOptions::default()).await? { Ok(()) } else { Err(Fault::Lost) }
         });
@@ -158,7 +144,9 @@ impl AmqpQueues {
     }
 
     pub(super) fn publish(&self, messages: Vec<Outgoing>) -> Result<(), Fault> {
-        self.with_session(|session| async move { session.publish(messages).await })
+        let octets: usize = messages.iter().map(|message| message.body.len()).sum();
+        let more = Duration::from_secs((octets / PACE) as u64);
+        self.for_long(more, |session| async move { session.publish(messages).await })
     }
 }
 
@@ -280,7 +268,10 @@ impl QueueBackend for AmqpQueues {
     fn leave(&self, queue: Queue) -> Result<(), QueueError> {
         let (done, left) = oneshot::channel();
         let _ = self.feed(queue).orders.send(Order::Leave(done)); // without the task nothing is held
-        ask(&self.handle, self.config.patience, || self.late(), async move { left.await.unwrap_or(Ok(())) })
+        if self.link.now().is_err() {
+            return Ok(()); // the broker has it all again
+        }
+        self.with_present(async move { left.await.unwrap_or(Ok(())) })
             .map_err(|fault| fault.at("leave", names::exchange(queue)))
     }
 }
@@ -288,11 +279,8 @@ impl QueueBackend for AmqpQueues {
 impl Drop for AmqpQueues {
     fn drop(&mut self) {
         if let Ok(session) = self.link.now() {
-            let close = async move {
-                session.close().await;
-                Ok(())
-            };
-            let _ = ask(&self.handle, GOODBYE, || Fault::Lost, close); // else the broker notices by itself
+            let close = async move { timeout(GOODBYE, session.close()).await.map_err(|_| Fault::Lost) };
+            let _ = ask(&self.handle, close); // else the broker notices by itself
         }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
