@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lapin::types::FieldTable;
 use listmill_queue::{
     AmqpConfig, AmqpQueues, Board, ForwardConfig, ForwardQueues, Kind, QueueBackend, State, amqp_check,
 };
@@ -13,6 +14,7 @@ use listmill_tests::program::wait_for;
 use listmill_tests::rabbit::Rabbit;
 
 use crate::queue::{NOW, SOON, claim, drain, entry, entry_of, is_empty, text};
+use crate::queue_amqp_faults::with_channel;
 use crate::queue_conformance::exercise;
 
 /// A process's queues at this broker.
@@ -208,4 +210,37 @@ fn a_spool_in_front_keeps_what_the_broker_does_not_take() {
     // A put that the dying broker had taken without saying so is there twice.
     texts.dedup();
     assert_eq!(texts[1..], numbers, "in the order in which they came");
+}
+
+#[test]
+fn a_binding_that_somebody_removed_is_made_again() {
+    let Some(rabbit) = Rabbit::start() else { return };
+    let one = queues(&rabbit);
+    let bindings = || {
+        let all = rabbit.ctl(&["list_bindings", "source_name", "destination_name", "routing_key"]);
+        all.lines().map(str::to_owned).collect::<HashSet<_>>()
+    };
+    let all = bindings();
+    let unbind = |key: &str| {
+        with_channel(&rabbit, async |channel| {
+            let unbound =
+                channel.queue_unbind("listmill.auth".into(), "listmill.auth".into(), key.into(), FieldTable::default());
+            unbound.await.unwrap();
+        })
+    };
+    unbind("new.normal");
+    // Whoever looks makes nothing.
+    assert!(amqp_check(&config(&rabbit), &Queue::ALL, &Queue::ALL).unwrap().is_empty());
+    let error = one.put(&[entry("whereto?")]).unwrap_err();
+    assert!(error.is_temporary() && matches!(error.kind(), Kind::Unroutable(_)), "{error}");
+    let until = Instant::now() + SOON;
+    while one.put(&[entry("there")]).is_err() {
+        assert!(Instant::now() < until);
+    }
+    assert_eq!(text(&claim(&one).entry), "there");
+
+    unbind("new.normal");
+    assert_ne!(bindings(), all);
+    let _other = queues(&rabbit);
+    assert_eq!(bindings(), all, "who connects makes what is missing");
 }

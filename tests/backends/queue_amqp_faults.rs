@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use listmill_queue::{AmqpConfig, AmqpQueues, Claimed, Kind, QueueBackend, State};
 use listmill_queue_format::{Queue, encode};
 use listmill_tests::program::wait_for;
@@ -263,10 +263,7 @@ fn what_is_no_entry_is_set_aside_and_what_is_newer_waits() {
 
 /// As a foreign program does that knows no better.
 fn publish(rabbit: &Rabbit, bodies: &[Vec<u8>]) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let connection = Connection::connect(&rabbit.url(), ConnectionProperties::default()).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
+    with_channel(rabbit, async |channel| {
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         for body in bodies {
             let options = BasicPublishOptions { mandatory: true, immediate: false };
@@ -279,5 +276,13 @@ fn publish(rabbit: &Rabbit, bodies: &[Vec<u8>]) {
             );
             assert!(sent.await.unwrap().await.unwrap().is_ack());
         }
+    });
+}
+
+pub(crate) fn with_channel(rabbit: &Rabbit, work: impl AsyncFnOnce(Channel)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let connection = Connection::connect(&rabbit.url(), ConnectionProperties::default()).await.unwrap();
+        work(connection.create_channel().await.unwrap()).await;
     });
 }

@@ -16,7 +16,8 @@ use crate::QueueError;
 /// A key that leads nowhere: who may publish may publish with it, and nothing comes of it.
 const NOWHERE: &str = "check";
 
-/// Looks at the broker and changes nothing there. `reads` are the queues that this host serves, `writes` those that it writes to.
+/// Looks at the broker and changes nothing there. (What it cannot see are bindings, which a broker tells nobody about: those whom it lets make
+/// them do so whenever they connect.) `reads` are the queues that this host serves, `writes` those that it writes to.
 /// What stands in the way of that comes back as sentences, none when all is well.
 ///
 /// # Errors
@@ -51,7 +52,7 @@ async fn look(connection: &Connection, reads: &[Queue], writes: &[Queue]) -> Res
         ));
         return Ok(faults);
     }
-    // Where this user may declare, a queue that is there in another shape shows.
+    // All of it is there, so nothing comes of this. Where this user may declare, a queue in another shape shows.
     if let Err(error) = declare::declare(&connection.create_channel().await?, &all).await
         && !is_refusal(&error)
     {

@@ -11,17 +11,27 @@ use super::topology::Topology;
 /// use what an operator has imported, so a refusal is reported and no error: what is missing shows when it is used.
 pub(super) async fn ensure(connection: &Connection) -> Result<(), Error> {
     let topology = Topology::whole();
-    if look(&connection.create_channel().await?, &topology).await.is_ok() {
-        return Ok(());
-    }
-    match declare(&connection.create_channel().await?, &topology).await {
-        Err(error) if error.is_amqp_soft_error() => {
-            tracing::warn!(
-                "the broker lacks a part of what listmill needs, and this user cannot mend it (see `listmill check`): {error}"
-            );
+    let is_there = look(&connection.create_channel().await?, &topology).await.is_ok();
+    let made = async {
+        if !is_there {
+            declare(&connection.create_channel().await?, &topology).await?;
+        }
+        bind(&connection.create_channel().await?, &topology).await
+    };
+    match made.await {
+        // The first refusal ends the channel, and what was to go over it after that fails with it.
+        Err(error) if connection.status().connected() => {
+            if is_there {
+                // Nobody can look at bindings: that a user may not make them says nothing.
+                tracing::debug!("this user cannot make bindings, so they are taken to be there: {error}");
+            } else {
+                tracing::warn!(
+                    "the broker lacks a part of what listmill needs, and this user cannot mend it (see `listmill check`): {error}"
+                );
+            }
             Ok(())
         }
-        declared => declared,
+        made => made,
     }
 }
 
@@ -43,7 +53,7 @@ pub(super) async fn count(channel: &Channel, queue: &str) -> Result<u64, Error> 
     Ok(channel.queue_declare(queue.into(), there, FieldTable::default()).await?.message_count().into())
 }
 
-/// Declares all of it. What is there already in another shape is an error.
+/// Declares exchanges and queues. What is there already in another shape is an error.
 pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<(), Error> {
     let durable = ExchangeDeclareOptions { durable: true, ..Default::default() };
     try_join_all(topology.exchanges.iter().map(|exchange| {
@@ -55,6 +65,13 @@ pub(super) async fn declare(channel: &Channel, topology: &Topology) -> Result<()
         topology.queues.iter().map(|queue| channel.queue_declare(queue.name.as_str().into(), durable, queue.table())),
     )
     .await?;
+    let _ = channel.close(200, "OK".into()).await; // nothing was to be done over it any more
+    Ok(())
+}
+
+/// Makes all bindings; what is there stays. The broker does not say which are there, so they are made whenever it is connected to, and when
+/// a message came back.
+async fn bind(channel: &Channel, topology: &Topology) -> Result<(), Error> {
     try_join_all(topology.bindings.iter().map(|binding| {
         let (queue, exchange, key) = (binding.queue.as_str(), binding.exchange.as_str(), binding.key.as_str());
         channel.queue_bind(
