@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use listmill_queue_format::{Entry, EntryId, Queue};
 
+use crate::error::Kind;
+use crate::mixed::first;
 use crate::{Claim, Claimed, Found, Listed, QueueBackend, QueueError, QueueStatus, ShuntReason, State};
 
 /// A backend, and for some of its queues the place in front: another backend, into whose queue of the same name everybody writes who is not
@@ -44,6 +46,10 @@ impl QueueBackend for FrontedQueues {
         Ok(())
     }
 
+    fn knows_repeats(&self) -> bool {
+        self.everywhere().all(|place| place.knows_repeats())
+    }
+
     fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError> {
         self.queues.claim(queue, wait)
     }
@@ -79,39 +85,31 @@ impl QueueBackend for FrontedQueues {
         })
     }
 
+    /// What cannot be looked into is left out, unless it is all there is.
     fn list(&self, queue: Queue, state: State, limit: usize) -> Result<Vec<Listed>, QueueError> {
-        let mut listed = self.queues.list(queue, state, limit)?;
-        if let Some(front) = self.fronts.get(&queue) {
-            listed.extend(front.list(queue, state, limit.saturating_sub(listed.len()))?);
+        let own = self.queues.list(queue, state, limit);
+        let Some(front) = self.fronts.get(&queue) else { return own };
+        let mut listed = match own {
+            Err(error) if matches!(error.kind(), Kind::Unsupported) => return front.list(queue, state, limit),
+            own => own?,
+        };
+        match front.list(queue, state, limit.saturating_sub(listed.len())) {
+            Err(error) if matches!(error.kind(), Kind::Unsupported) => {}
+            front => listed.extend(front?),
         }
         Ok(listed)
     }
 
     fn find(&self, id: EntryId) -> Result<Option<Found>, QueueError> {
-        for place in self.everywhere() {
-            if let Some(found) = place.find(id)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        first(self.everywhere(), None, Option::is_none, |place| place.find(id))
     }
 
     fn retry(&self, id: EntryId) -> Result<bool, QueueError> {
-        for place in self.everywhere() {
-            if place.retry(id)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        first(self.everywhere(), false, |done| !done, |place| place.retry(id))
     }
 
     fn remove(&self, id: EntryId) -> Result<bool, QueueError> {
-        for place in self.everywhere() {
-            if place.remove(id)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        first(self.everywhere(), false, |done| !done, |place| place.remove(id))
     }
 
     /// The queue itself: what stands in front of it is somebody else's, and goes on.
@@ -164,6 +162,75 @@ mod tests {
             queues.claim(Queue::Pending, Duration::ZERO).unwrap().is_none(),
             "what is in front is not its reader's"
         );
+        assert!(queues.remove(entry(1, "").id).unwrap());
+        assert_eq!(front.status(Queue::Pending).unwrap().depth, 0);
+    }
+
+    /// As a broker does: nobody looks into what waits there, and a repeat is not recognised.
+    struct Blind(MemoryQueues);
+
+    fn unsupported<T>() -> Result<T, QueueError> {
+        Err(QueueError::new("look into", "a broker", Kind::Unsupported))
+    }
+
+    impl QueueBackend for Blind {
+        fn put(&self, entries: &[Entry]) -> Result<(), QueueError> {
+            self.0.put(entries)
+        }
+        fn knows_repeats(&self) -> bool {
+            false
+        }
+        fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError> {
+            self.0.claim(queue, wait)
+        }
+        fn release(&self, claim: Claim) -> Result<(), QueueError> {
+            self.0.release(claim)
+        }
+        fn give_back(&self, claim: Claim) -> Result<(), QueueError> {
+            self.0.give_back(claim)
+        }
+        fn defer(&self, claim: Claim, entry: &Entry) -> Result<(), QueueError> {
+            self.0.defer(claim, entry)
+        }
+        fn shunt(&self, claim: Claim, why: &ShuntReason) -> Result<(), QueueError> {
+            self.0.shunt(claim, why)
+        }
+        fn status(&self, queue: Queue) -> Result<QueueStatus, QueueError> {
+            self.0.status(queue)
+        }
+        fn list(&self, _: Queue, _: State, _: usize) -> Result<Vec<Listed>, QueueError> {
+            unsupported()
+        }
+        fn find(&self, _: EntryId) -> Result<Option<Found>, QueueError> {
+            unsupported()
+        }
+        fn retry(&self, id: EntryId) -> Result<bool, QueueError> {
+            self.0.retry(id)
+        }
+        fn remove(&self, _: EntryId) -> Result<bool, QueueError> {
+            unsupported()
+        }
+        fn set_paused(&self, queue: Queue, paused: bool) -> Result<(), QueueError> {
+            self.0.set_paused(queue, paused)
+        }
+        fn wake(&self) {
+            self.0.wake();
+        }
+    }
+
+    #[test]
+    fn what_is_in_front_of_a_broker_is_found() {
+        let front = Arc::new(MemoryQueues::default());
+        let fronts = BTreeMap::from([(Queue::Pending, Arc::clone(&front) as Arc<dyn QueueBackend>)]);
+        let queues = FrontedQueues::new(Arc::new(Blind(MemoryQueues::default())), fronts);
+        queues.put(&[entry(1, "moderation"), entry(2, "pending")]).unwrap();
+        assert!(!queues.knows_repeats());
+        let listed = queues.list(Queue::Pending, State::New, 9).unwrap();
+        assert_eq!(listed.len(), 1);
+        assert!(queues.list(Queue::Auth, State::New, 9).is_err(), "nothing is in front of this one");
+        assert!(queues.find(entry(1, "").id).unwrap().is_some());
+        let error = queues.find(entry(2, "").id).unwrap_err();
+        assert!(matches!(error.kind(), Kind::Unsupported), "nobody can say that it is not there: {error}");
         assert!(queues.remove(entry(1, "").id).unwrap());
         assert_eq!(front.status(Queue::Pending).unwrap().depth, 0);
     }

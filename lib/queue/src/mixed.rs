@@ -31,24 +31,24 @@ impl MixedQueues {
         let is_first = |at: usize| !self.backends[..at].iter().any(|before| Arc::ptr_eq(before, &self.backends[at]));
         self.backends.iter().enumerate().filter(move |(at, _)| is_first(*at)).map(|(_, backend)| backend)
     }
+}
 
-    /// The first that has something to say about an entry. One that cannot look everywhere is an answer only when nobody has a better one.
-    fn first<T>(
-        &self,
-        nothing: T,
-        is_nothing: impl Fn(&T) -> bool,
-        ask: impl Fn(&dyn QueueBackend) -> Result<T, QueueError>,
-    ) -> Result<T, QueueError> {
-        let mut blind = None;
-        for backend in self.each() {
-            match ask(&**backend) {
-                Ok(answer) if is_nothing(&answer) => {}
-                Err(error) if matches!(error.kind(), Kind::Unsupported) => blind = Some(error),
-                answer => return answer,
-            }
+/// The first of them that has something to say about an entry. One that cannot look everywhere is an answer only when nobody has a better one.
+pub(crate) fn first<'a, T>(
+    backends: impl Iterator<Item = &'a Arc<dyn QueueBackend>>,
+    nothing: T,
+    is_nothing: impl Fn(&T) -> bool,
+    ask: impl Fn(&dyn QueueBackend) -> Result<T, QueueError>,
+) -> Result<T, QueueError> {
+    let mut blind = None;
+    for backend in backends {
+        match ask(&**backend) {
+            Ok(answer) if is_nothing(&answer) => {}
+            Err(error) if matches!(error.kind(), Kind::Unsupported) => blind = Some(error),
+            answer => return answer,
         }
-        blind.map_or(Ok(nothing), Err)
     }
+    blind.map_or(Ok(nothing), Err)
 }
 
 impl QueueBackend for MixedQueues {
@@ -100,15 +100,15 @@ impl QueueBackend for MixedQueues {
     }
 
     fn find(&self, id: EntryId) -> Result<Option<Found>, QueueError> {
-        self.first(None, Option::is_none, |backend| backend.find(id))
+        first(self.each(), None, Option::is_none, |backend| backend.find(id))
     }
 
     fn retry(&self, id: EntryId) -> Result<bool, QueueError> {
-        self.first(false, |done| !done, |backend| backend.retry(id))
+        first(self.each(), false, |done| !done, |backend| backend.retry(id))
     }
 
     fn remove(&self, id: EntryId) -> Result<bool, QueueError> {
-        self.first(false, |done| !done, |backend| backend.remove(id))
+        first(self.each(), false, |done| !done, |backend| backend.remove(id))
     }
 
     fn set_paused(&self, queue: Queue, paused: bool) -> Result<(), QueueError> {
