@@ -6,6 +6,9 @@ use listmill_tests::program::Site;
 const SECRETS: &str = "[queue]\nbackend = \"amqp\"\nurl = \"amqp://listmill-{host}@127.0.0.1:1/\"\npassword_file = \"secrets/queue-{host}\"\n\
                        [store]\nbackend = \"postgres\"\nurl = \"postgres://listmill@127.0.0.1:1/listmill\"\npassword_file = \"secrets/store\"\n";
 
+const IN_FRONT_OF_ITSELF: &str = "[queue]\nbackend = \"amqp\"\nurl = \"amqp://listmill-{host}@127.0.0.1:1/\"\n\
+                                  [queue.pending]\nvia = \"amqp://listmill-{host}@127.0.0.1:1/\"\n";
+
 fn host(name: &str, more: &str) -> Site {
     let text = format!(
         "[site]\ndomains = [\"lists.example.org\"]\n[outbound]\nrelay = \"maildir:copies\"\n{more}\n{PLACEMENT}"
@@ -79,6 +82,7 @@ fn what_cannot_be_is_an_error_that_names_the_key() {
         ("[queue]\nurl = \"amqp://127.0.0.1/\"\npassword_file = \"x\"\n", "queue.password_file"),
         ("[queue]\npassword_file = \"x\"\n", "queue.password_file"),
         ("[queue]\nurl = \"amqp://u@127.0.0.1/\"\n[queue.auth]\nbackend = \"amqp\"\npath = \"x\"\n", "queue.auth.path"),
+        (IN_FRONT_OF_ITSELF, "queue.pending.via"),
         ("[queue]\nprefetch = 0\n", "queue.prefetch"),
         ("[queue]\nspool_limit = \"much\"\n", "queue.spool_limit"),
         ("[store]\nbackend = \"postgres\"\n", "store.url"),

@@ -104,7 +104,7 @@ impl Reader<'_> {
         let limit = settings::size(&raw.spool_limit);
         let config = QueueConfig {
             backends: backends.collect::<Result<_, ConfigError>>()?,
-            fronts: self.fronts(raw)?,
+            fronts: self.fronts(raw, broker.as_ref())?,
             spool: self.path(&raw.path),
             broker,
             prefetch: self.value("queue.prefetch", at_least_one(raw.prefetch))?,
@@ -133,7 +133,7 @@ impl Reader<'_> {
         }
     }
 
-    fn fronts(&self, raw: &QueueTable) -> Result<BTreeMap<Queue, Front>, ConfigError> {
+    fn fronts(&self, raw: &QueueTable, broker: Option<&Access>) -> Result<BTreeMap<Queue, Front>, ConfigError> {
         let mut fronts = BTreeMap::new();
         for queue in Queue::ALL {
             let Some(via) = raw.one(queue).and_then(|one| one.via.as_deref()) else { continue };
@@ -148,7 +148,7 @@ impl Reader<'_> {
             let own = self.queue_backend(raw, queue)?;
             let is_itself = match (&front, &own) {
                 (Front::Disk(front), QueueBackendKind::Disk(own)) => front == own,
-                (Front::Amqp(front), QueueBackendKind::Amqp) => raw.url.as_deref() == Some(front.url.as_str()),
+                (Front::Amqp(front), QueueBackendKind::Amqp) => broker.is_some_and(|broker| broker.url == front.url),
                 _ => false,
             };
             if is_itself {
