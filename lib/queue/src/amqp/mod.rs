@@ -1,4 +1,4 @@
-//! The AMQP backend: entries as messages of RabbitMQ (3.10 or later), for runners on several hosts.
+//! The AMQP backend: entries as messages of RabbitMQ (3.10 to 3.13), for runners on several hosts.
 //!
 //! `queue-format/SPEC.md`, chapter 12, says what lies where at the broker and is meant for those who write runners of their own; here is how this
 //! program does it.

@@ -30,7 +30,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// What the slowest link carries in a second, in octets: for each such piece a message has a second more.
 const PACE: usize = 256 << 10;
 
-/// All queues at an AMQP broker (RabbitMQ, 3.10 or later).
+/// All queues at an AMQP broker (RabbitMQ, 3.10 to 3.13).
 pub struct AmqpQueues {
     config: AmqpConfig,
     runtime: Option<Runtime>,
