@@ -82,12 +82,13 @@ impl<S: Settle> DeliveryWorker<S> {
     }
 }
 
-/// "deliver: 198 of 200 done", and the last code where one is not. (What the next host writes behind it often names the recipient, whom the log of a host
+/// "deliver: 198 of 200 done", and where one is not the code of the last reply, or in our words why there was none. (What the next host writes behind it often names the recipient, whom the log of a host
 /// without the store does not name; the trail has it, as far as that host may.)
 fn summary(outcomes: &[(usize, Outcome)]) -> String {
     let (done, open): (Vec<_>, Vec<_>) = outcomes.iter().partition(|(_, outcome)| outcome.code / 100 == 2);
-    let reply = open
-        .last()
-        .map_or_else(String::new, |(_, outcome)| format!(", one of the others: {} {}", outcome.code, outcome.status));
+    let reply = open.last().map_or_else(String::new, |(_, outcome)| match outcome.code {
+        0 => format!(", one of the others: {}", outcome.text),
+        code => format!(", one of the others: {code} {}", outcome.status),
+    });
     format!("deliver: {} of {} done{reply}", done.len(), outcomes.len())
 }

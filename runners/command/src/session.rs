@@ -275,6 +275,9 @@ impl<'a> Session<'a> {
         all.extend(self.out);
         // Also beside what was done: that somebody was not told of it is not to be seen anywhere else.
         if all.is_empty() || spent {
+            if log.is_empty() {
+                log = "no command and no decision in it".to_owned();
+            }
             all.push(Disposition::Discard { reason: format!("{}: {log}", self.who.address) });
         }
         Ok(all)
