@@ -20,6 +20,8 @@ use crate::{
 
 /// Entries that are passed on together, with one wait for the broker.
 const TOGETHER: usize = 64;
+/// Octets of messages that are enough for one wait: all of them are in memory, and are sent again when one of them fails.
+const ENOUGH: usize = 4 << 20;
 /// How often it is looked whether there is something to pass on, or whether it can be.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the spool is measured anew: other processes of this host write there too.
@@ -195,14 +197,7 @@ impl Shared {
         let mut count = 0;
         for queue in Queue::ALL {
             loop {
-                let mut claims = Vec::with_capacity(TOGETHER);
-                let mut entries = Vec::with_capacity(TOGETHER);
-                while entries.len() < TOGETHER
-                    && let Some(Claimed { entry, claim }) = self.spool.claim(queue, Duration::ZERO)?
-                {
-                    entries.push(entry);
-                    claims.push(claim);
-                }
+                let (entries, claims) = self.batch(queue)?;
                 if entries.is_empty() || self.stop.load(Ordering::Acquire) {
                     break;
                 }
@@ -219,6 +214,20 @@ impl Shared {
             tracing::info!("{count} entries that had waited on this host are at the broker");
         }
         Ok(count)
+    }
+
+    /// The next entries of a queue that are passed on together: not many, or not large; the last one may be.
+    fn batch(&self, queue: Queue) -> Result<(Vec<Entry>, Vec<Claim>), QueueError> {
+        let (mut entries, mut claims, mut size) = (Vec::new(), Vec::new(), 0);
+        while entries.len() < TOGETHER
+            && size < ENOUGH
+            && let Some(Claimed { entry, claim }) = self.spool.claim(queue, Duration::ZERO)?
+        {
+            size += entry.message.len();
+            entries.push(entry);
+            claims.push(claim);
+        }
+        Ok((entries, claims))
     }
 
     /// How many wait, while nothing can be passed on.
@@ -331,5 +340,44 @@ impl Drop for ForwardQueues {
 impl fmt::Debug for ForwardQueues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ForwardQueues({} before {:?})", self.shared.config.path.display(), self.shared.broker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use listmill_queue_format::{Envelope, Timestamp};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::AmqpConfig;
+
+    /// Queues in front of a broker that is not there.
+    fn queues(dir: &TempDir) -> ForwardQueues {
+        let broker = AmqpQueues::connect(AmqpConfig::new("amqp://guest@127.0.0.1:1/%2f", "test")).unwrap();
+        let config = ForwardConfig { min_free: 0, ..ForwardConfig::new(dir.path()) };
+        ForwardQueues::open(Arc::new(broker), config).unwrap()
+    }
+
+    fn entry(number: u8, size: usize) -> Entry {
+        let id = EntryId::fresh(Timestamp::now(), [number; 10]);
+        let entry = Entry::arrived(id, Timestamp::now(), Envelope::default(), Arc::from(vec![b'x'; size]));
+        Entry { queue: Queue::Auth, ..entry }
+    }
+
+    #[test]
+    fn few_large_entries_are_passed_on_together_and_many_small_ones() {
+        let dir = TempDir::new().unwrap();
+        let queues = queues(&dir);
+        let large = (0..5).map(|number| entry(number, 3 << 20));
+        let small = (5..105).map(|number| entry(number, 100));
+        queues.put(&large.chain(small).collect::<Vec<_>>()).unwrap();
+        let mut held = Vec::new(); // else the next batch is the same
+        let mut batch = || {
+            let (entries, claims) = queues.shared.batch(Queue::Auth).unwrap();
+            assert_eq!(entries.len(), claims.len());
+            held.extend(claims);
+            entries.len()
+        };
+        assert_eq!([batch(), batch(), batch(), batch(), batch()], [2, 2, 64, 37, 0]);
     }
 }
