@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lapin::types::FieldTable;
 use listmill_queue::{
-    AmqpConfig, AmqpQueues, Board, ForwardConfig, ForwardQueues, Kind, QueueBackend, State, amqp_check,
+    AmqpConfig, AmqpQueues, Board, DiskQueues, ForwardConfig, ForwardQueues, Kind, QueueBackend, State, amqp_check,
 };
 use listmill_queue_format::{Priority, Queue};
 use listmill_tests::program::wait_for;
@@ -243,4 +243,25 @@ fn a_binding_that_somebody_removed_is_made_again() {
     assert_ne!(bindings(), all);
     let _other = queues(&rabbit);
     assert_eq!(bindings(), all, "who connects makes what is missing");
+}
+
+#[test]
+fn what_the_broker_refuses_keeps_back_nothing_else() {
+    let Some(rabbit) = Rabbit::start() else { return };
+    rabbit.ctl(&["eval", "application:set_env(rabbit, max_message_size, 100000)."]);
+    let dir = tempfile::tempdir().unwrap();
+    let of = |queue, text| listmill_queue_format::Entry { queue, ..entry(text) };
+    let large = listmill_queue_format::Entry { message: Arc::from(vec![b'x'; 200_000]), ..entry("") };
+    let waiting = [entry("1"), large, entry("2"), of(Queue::Command, "another queue")];
+    DiskQueues::open(dir.path()).unwrap().put(&waiting).unwrap();
+    let broker = Arc::new(AmqpQueues::connect(config(&rabbit)).unwrap());
+    let queues = ForwardQueues::open(broker, ForwardConfig { min_free: 0, ..ForwardConfig::new(dir.path()) }).unwrap();
+    queues.forward().unwrap();
+    let command = queues.claim(Queue::Command, SOON).unwrap().unwrap();
+    assert_eq!(text(&command.entry), "another queue");
+    queues.release(command.claim).unwrap();
+    let mut texts = drain(&queues);
+    texts.dedup(); // the first one was confirmed or not when the large one ended the channel
+    assert_eq!(texts, ["1", "2"]);
+    assert_eq!(queues.waiting(Queue::Auth).unwrap(), 1, "the large one is still there");
 }

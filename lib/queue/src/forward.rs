@@ -22,6 +22,8 @@ use crate::{
 const TOGETHER: usize = 64;
 /// Octets of messages that are enough for one wait: all of them are in memory, and are sent again when one of them fails.
 const ENOUGH: usize = 4 << 20;
+/// For so long an entry is set by that the broker refuses, while it takes others: each attempt may cost a channel.
+const AGAIN: Duration = Duration::from_secs(30);
 /// How often it is looked whether there is something to pass on, or whether it can be.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the spool is measured anew: other processes of this host write there too.
@@ -69,6 +71,13 @@ struct Shared {
     /// How often the broker did not take what was put.
     refusals: AtomicU64,
     stop: AtomicBool,
+}
+
+/// Entries that the broker has refused while it took others. They are kept in hand, so that nobody tries them again at once.
+#[derive(Default)]
+struct Refused {
+    since: Option<Instant>,
+    claims: Vec<Claim>,
 }
 
 impl ForwardQueues {
@@ -172,9 +181,10 @@ impl Shared {
     }
 
     fn keep_forwarding(&self) {
+        let mut refused = Refused::default();
         while !self.stop.load(Ordering::Acquire) {
             let refusals = self.refusals.load(Ordering::Acquire);
-            let passed_on = if self.broker.is_ready() { self.pass_on() } else { self.look() };
+            let passed_on = if self.broker.is_ready() { self.pass_on(&mut refused) } else { self.look() };
             match passed_on {
                 Ok(0) => {
                     let refused = self.refusals.load(Ordering::Acquire) != refusals;
@@ -193,27 +203,60 @@ impl Shared {
     }
 
     /// Passes on what is there; how many entries that was.
-    fn pass_on(&self) -> Result<u64, QueueError> {
+    fn pass_on(&self, refused: &mut Refused) -> Result<u64, QueueError> {
+        if refused.since.is_some_and(|since| since.elapsed() >= AGAIN) {
+            self.give_back(std::mem::take(refused).claims)?;
+        }
         let mut count = 0;
         for queue in Queue::ALL {
-            loop {
+            // Each of them takes a descriptor.
+            while refused.claims.iter().filter(|claim| claim.queue() == queue).count() < TOGETHER {
                 let (entries, claims) = self.batch(queue)?;
                 if entries.is_empty() || self.stop.load(Ordering::Acquire) {
                     break;
                 }
-                if let Err(error) = self.broker.put(&entries) {
-                    // The last first, so that each finds its place before the others.
-                    claims.into_iter().rev().try_for_each(|claim| self.spool.give_back(claim))?;
-                    return Err(error);
-                }
-                count += entries.len() as u64;
-                claims.into_iter().try_for_each(|claim| self.spool.release(claim))?;
+                count += self.send(&entries, claims, refused)?;
             }
         }
         if count > 0 {
             tracing::info!("{count} entries that had waited on this host are at the broker");
         }
         Ok(count)
+    }
+
+    /// Sends a batch, and when it fails, each entry by itself: one that the broker refuses keeps back no other. How many have arrived.
+    fn send(&self, entries: &[Entry], claims: Vec<Claim>, refused: &mut Refused) -> Result<u64, QueueError> {
+        match self.broker.put(entries) {
+            Ok(()) => {
+                claims.into_iter().try_for_each(|claim| self.spool.release(claim))?;
+                Ok(entries.len() as u64)
+            }
+            Err(error) if !self.broker.is_ready() || self.stop.load(Ordering::Acquire) => {
+                self.give_back(claims)?;
+                Err(error)
+            }
+            Err(error) if entries.len() == 1 => {
+                for claim in claims {
+                    tracing::warn!("{} waits on this host: failed to {error}", claim.id());
+                    refused.since.get_or_insert_with(Instant::now);
+                    refused.claims.push(claim);
+                }
+                Ok(0)
+            }
+            Err(_) => {
+                let mut all = entries.iter().zip(claims);
+                let sent = all.try_fold(0, |sent, (entry, claim)| {
+                    Ok(sent + self.send(std::slice::from_ref(entry), vec![claim], refused)?)
+                });
+                self.give_back(all.map(|(_, claim)| claim).collect())?;
+                sent
+            }
+        }
+    }
+
+    /// The last first, so that each finds its place before the others.
+    fn give_back(&self, claims: Vec<Claim>) -> Result<(), QueueError> {
+        claims.into_iter().rev().try_for_each(|claim| self.spool.give_back(claim))
     }
 
     /// The next entries of a queue that are passed on together: not many, or not large; the last one may be.
