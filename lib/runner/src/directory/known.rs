@@ -57,14 +57,27 @@ impl KnownDirectory {
         })
     }
 
-    /// From now on this is the last one. Kept in the file first, so that nobody is refused after a restart who was not before.
-    fn learn(&self, notice: &[u8]) -> Result<usize, String> {
-        let directory = Directory::from_json(notice).map_err(|error| error.to_string())?;
+    /// From now on this is the last one. Kept in the file first, so that nobody is refused after a restart who was not before; but where
+    /// that cannot be written, it is known all the same, until the process ends.
+    fn learn(&self, notice: &[u8]) -> Result<usize, NotLearnt> {
+        let directory = Directory::from_json(notice).map_err(|error| NotLearnt::NoDirectory(error.to_string()))?;
         let lists = directory.len();
-        keep(&self.0.file, notice).map_err(|error| format!("failed to write {}: {error}", self.0.file.display()))?;
+        let kept = keep(&self.0.file, notice);
         *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(directory));
+        kept.map_err(|error| NotLearnt::NotKept { file: self.0.file.clone(), error })?;
         Ok(lists)
     }
+}
+
+/// Why a notice is not the last directory in memory and in the file.
+#[derive(Debug, thiserror::Error)]
+enum NotLearnt {
+    /// It is none.
+    #[error("a directory came that is of no use: {0}")]
+    NoDirectory(String),
+    /// It is known, and would be forgotten with the process.
+    #[error("failed to write {}: {error}; until it can be, a restart loses what is new in it", file.display())]
+    NotKept { file: PathBuf, error: io::Error },
 }
 
 /// Replaces the file, durably.
@@ -94,13 +107,18 @@ pub fn watch_directory(
             match board.newest(seen, LOOK) {
                 Ok(None) => health.trouble(TROUBLE, known.last().err().map(|none| none.reason)),
                 Ok(Some((mark, notice))) => {
-                    seen = Some(mark);
                     let learnt = known.learn(&notice);
                     match &learnt {
                         Ok(lists) => tracing::info!("the directory has {lists} lists"),
-                        Err(reason) => tracing::error!("a directory came that is of no use: {reason}"),
+                        Err(reason) => tracing::error!("{reason}"),
                     }
-                    health.trouble(TROUBLE, learnt.err());
+                    let again = matches!(learnt, Err(NotLearnt::NotKept { .. }));
+                    health.trouble(TROUBLE, learnt.err().map(|error| error.to_string()));
+                    if again {
+                        stop.wait(PAUSE); // and then it is read again, because it was not seen yet
+                    } else {
+                        seen = Some(mark);
+                    }
                 }
                 Err(error) => {
                     tracing::warn!("the directory cannot be looked for: {error}");
@@ -114,7 +132,10 @@ pub fn watch_directory(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use listmill_core::StoreView;
+    use listmill_queue::DiskBoard;
     use tempfile::TempDir;
 
     use super::*;
@@ -127,7 +148,7 @@ mod tests {
         let file = dir.path().join("directory");
         let known = KnownDirectory::open(&file);
         assert!(known.last().unwrap_err().reason.contains("no directory"));
-        assert_eq!(known.learn(ONE), Ok(1));
+        assert_eq!(known.learn(ONE).unwrap(), 1);
         assert!(known.learn(b"{}").is_err());
         for known in [known, KnownDirectory::open(&file)] {
             let list = known.last().unwrap().list(&"dev@lists.example.org".parse().unwrap()).unwrap();
@@ -135,5 +156,29 @@ mod tests {
         }
         fs::write(&file, &ONE[..40]).unwrap();
         assert!(KnownDirectory::open(&file).last().is_err());
+    }
+    #[test]
+    fn one_that_cannot_be_kept_is_known_and_kept_later() {
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("later/directory");
+        let (known, health, stop) = (KnownDirectory::open(&file), Health::default(), Stop::default());
+        let board = DiskBoard::open(dir.path()).unwrap();
+        board.post(ONE).unwrap();
+        let wait_for = |what: &str, done: &dyn Fn() -> bool| {
+            let until = Instant::now() + Duration::from_secs(20);
+            while !done() {
+                assert!(Instant::now() < until, "waited for {what}");
+                stop.wait(Duration::from_millis(10));
+            }
+        };
+        let watching = watch_directory(&known, Arc::new(board), &health, &stop).unwrap();
+        let trouble = || health.troubles().get(TROUBLE).cloned().unwrap_or_default();
+        wait_for("the trouble", &|| trouble().contains("later/directory"));
+        assert_eq!(known.last().unwrap().len(), 1);
+        fs::create_dir(dir.path().join("later")).unwrap();
+        wait_for("the end of the trouble", &|| trouble().is_empty());
+        assert_eq!(fs::read(&file).unwrap(), ONE);
+        stop.stop();
+        watching.join().unwrap();
     }
 }
