@@ -195,7 +195,7 @@ fn a_spool_in_front_keeps_what_the_broker_does_not_take() {
     assert!(kept > 100);
     assert_eq!(queues.status(Queue::Auth).unwrap().unsent, kept);
     assert_eq!(queues.list(Queue::Auth, State::New, 1).unwrap().len(), 1);
-    queues.forward().unwrap();
+    queues.forward(Queue::ALL.to_vec()).unwrap();
     rabbit.run();
     let began = Instant::now();
     wait_for("what was kept to be passed on", || queues.waiting(Queue::Auth).unwrap() == 0);
@@ -256,7 +256,7 @@ fn what_the_broker_refuses_keeps_back_nothing_else() {
     DiskQueues::open(dir.path()).unwrap().put(&waiting).unwrap();
     let broker = Arc::new(AmqpQueues::connect(config(&rabbit)).unwrap());
     let queues = ForwardQueues::open(broker, ForwardConfig { min_free: 0, ..ForwardConfig::new(dir.path()) }).unwrap();
-    queues.forward().unwrap();
+    queues.forward(Queue::ALL.to_vec()).unwrap();
     let command = queues.claim(Queue::Command, SOON).unwrap().unwrap();
     assert_eq!(text(&command.entry), "another queue");
     queues.release(command.claim).unwrap();

@@ -51,9 +51,10 @@ fn a_queue_moves_to_the_broker_and_back() {
     let Some(rabbit) = Rabbit::start() else { return };
     let site = Site::new("maildir:copies", "");
     site.list(DEV, &["nonmember_action=accept"], ["bob@example.net".to_owned()]);
-    for number in 0..7 {
+    for number in 0..8 {
         site.ok_with_input(&["inject", "--to", DEV, "--from", "bob@example.net"], &story::post(&format!("p{number}")));
     }
+    keep_one_for_the_broker(&site);
     assert_eq!(site.figure("auth", "depth"), 7);
     let told = site.fails(64, &["queue", "move", "auth", "--from", "disk"], b"");
     assert!(told.contains("change it first"), "{told}");
@@ -66,11 +67,14 @@ fn a_queue_moves_to_the_broker_and_back() {
     assert!(told.contains("unread stays there, corrupt: "), "{told}");
     wait_for("the broker to count them", || site.figure("auth", "depth") == 7);
     site.configure("maildir:copies", &broker);
+    let stranded = || String::from_utf8(site.with_input(&["check"], b"").stdout).unwrap().contains("/unsent");
+    assert!(stranded(), "nobody passes on what waits for the broker");
     let told = site.ok(&["queue", "move", "auth", "--from", "amqp"]);
-    assert_eq!(told, "7 entries moved\n");
-    assert_eq!(site.figure("auth", "depth"), 7);
+    assert_eq!(told, "8 entries moved\n");
+    assert_eq!(site.figure("auth", "depth"), 8);
+    assert!(!stranded());
     let running = site.run();
-    wait_for("a copy of each", || site.dir().join("copies/new").read_dir().is_ok_and(|copies| copies.count() >= 7));
+    wait_for("a copy of each", || site.dir().join("copies/new").read_dir().is_ok_and(|copies| copies.count() >= 8));
     running.stop();
 }
 
@@ -84,4 +88,12 @@ fn set_one_aside(site: &Site) -> String {
     spool.shunt(claim, &ShuntReason { stage, reason, trace: String::new(), at: Timestamp::now() }).unwrap();
     std::fs::write(site.spool().join("auth/new/unread"), "not an entry").unwrap();
     id.to_string()
+}
+
+/// Takes one entry out of the spool's queue of auth, and has it wait for the broker.
+fn keep_one_for_the_broker(site: &Site) {
+    let spool = DiskQueues::open(&site.spool()).unwrap();
+    let claimed = spool.claim(Queue::Auth, PATIENCE).unwrap().unwrap();
+    DiskQueues::open(&site.spool().join("unsent")).unwrap().put(&[claimed.entry]).unwrap();
+    spool.release(claimed.claim).unwrap();
 }

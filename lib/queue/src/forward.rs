@@ -100,18 +100,18 @@ impl ForwardQueues {
         Ok(ForwardQueues { shared: Arc::new(shared), forwarder: Mutex::new(None) })
     }
 
-    /// Passes on what waits, in the background, as long as this lives. For processes that stay; several may do it on one host.
+    /// Passes on what waits in these queues, in the background, as long as this lives. For processes that stay; several may do it on one host.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn forward(&self) -> io::Result<()> {
+    pub fn forward(&self, queues: Vec<Queue>) -> io::Result<()> {
         let mut forwarder = lock(&self.forwarder);
         if forwarder.is_none() {
             self.shared.forwards.store(true, Ordering::Release);
             self.shared.behind.store(true, Ordering::Release); // until it has looked
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("forward".to_owned());
-            *forwarder = Some(thread.spawn(move || shared.keep_forwarding())?);
+            *forwarder = Some(thread.spawn(move || shared.keep_forwarding(&queues))?);
         }
         Ok(())
     }
@@ -180,11 +180,11 @@ impl Shared {
         }
     }
 
-    fn keep_forwarding(&self) {
+    fn keep_forwarding(&self, queues: &[Queue]) {
         let mut refused = Refused::default();
         while !self.stop.load(Ordering::Acquire) {
             let refusals = self.refusals.load(Ordering::Acquire);
-            let passed_on = if self.broker.is_ready() { self.pass_on(&mut refused) } else { self.look() };
+            let passed_on = if self.broker.is_ready() { self.pass_on(queues, &mut refused) } else { self.look(queues) };
             match passed_on {
                 Ok(0) => {
                     let refused = self.refusals.load(Ordering::Acquire) != refusals;
@@ -203,12 +203,12 @@ impl Shared {
     }
 
     /// Passes on what is there; how many entries that was.
-    fn pass_on(&self, refused: &mut Refused) -> Result<u64, QueueError> {
+    fn pass_on(&self, queues: &[Queue], refused: &mut Refused) -> Result<u64, QueueError> {
         if refused.since.is_some_and(|since| since.elapsed() >= AGAIN) {
             self.give_back(std::mem::take(refused).claims)?;
         }
         let mut count = 0;
-        for queue in Queue::ALL {
+        for &queue in queues {
             // Each of them takes a descriptor.
             while refused.claims.iter().filter(|claim| claim.queue() == queue).count() < TOGETHER {
                 let (entries, claims) = self.batch(queue)?;
@@ -274,9 +274,9 @@ impl Shared {
     }
 
     /// How many wait, while nothing can be passed on.
-    fn look(&self) -> Result<u64, QueueError> {
+    fn look(&self, queues: &[Queue]) -> Result<u64, QueueError> {
         std::thread::park_timeout(LOOK);
-        Queue::ALL.into_iter().map(|queue| self.spool.status(queue).map(|status| status.depth)).sum()
+        queues.iter().map(|queue| self.spool.status(*queue).map(|status| status.depth)).sum()
     }
 }
 

@@ -45,6 +45,9 @@ pub(crate) fn queues(site: &Site) -> Outcome<Arc<dyn QueueBackend>> {
 /// The queues of a site and its notice board, for the user that it belongs to.
 pub(crate) fn carriers(site: &Site, stay: Stay) -> Outcome<Carriers> {
     office::own(site)?;
+    if stay == Stay::Serving {
+        stranded(site)?.iter().for_each(|reason| tracing::warn!("{reason}"));
+    }
     let mut disks: BTreeMap<PathBuf, Arc<DiskQueues>> = BTreeMap::new();
     for path in site.queue.spools() {
         disks.insert(path.to_owned(), Arc::new(DiskQueues::open(path)?));
@@ -113,9 +116,33 @@ fn kept_here(site: &Site, broker: &Arc<AmqpQueues>, stay: Stay) -> Outcome<Arc<d
         }
     }
     if stay == Stay::Serving {
-        queues.forward().map_err(|error| Failure::io("start a thread", &error))?;
+        let at_broker = |queue: &Queue| *site.queue.backend(*queue) == QueueBackendKind::Amqp;
+        let forwarded = Queue::ALL.into_iter().filter(at_broker).collect();
+        queues.forward(forwarded).map_err(|error| Failure::io("start a thread", &error))?;
     }
     Ok(Arc::new(queues))
+}
+
+/// What waits on this host for a broker, in queues for which nobody passes it on any more; and what to do about it.
+pub(crate) fn stranded(site: &Site) -> Outcome<Vec<String>> {
+    let path = site.queue.unsent();
+    if !path.is_dir() {
+        return Ok(Vec::new());
+    }
+    let spool = DiskQueues::open(&path)?;
+    let mut reasons = Vec::new();
+    for queue in Queue::ALL {
+        let forwarded = *site.queue.backend(queue) == QueueBackendKind::Amqp && site.queue.spool_limit > 0;
+        let status = spool.status(queue)?;
+        let waiting = status.depth + status.deferred;
+        if !forwarded && waiting > 0 {
+            let path = path.display();
+            reasons.push(format!(
+                "{waiting} entries of {queue} wait in {path} for a broker, and nobody passes them on: `listmill queue move {queue} --from disk:{path}`"
+            ));
+        }
+    }
+    Ok(reasons)
 }
 
 /// With what is in front of some of them.

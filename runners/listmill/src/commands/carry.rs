@@ -22,18 +22,27 @@ const WAIT: Duration = Duration::from_secs(3);
 const PAGE: usize = 100;
 
 pub(crate) fn run(site: &Site, queue: Queue, from: &MoveFrom, target: &dyn QueueBackend) -> Outcome {
-    let source = source(site, queue, from)?;
-    if source.status(queue)?.paused {
-        return Err(Failure::data(format!(
-            "{queue} is paused there, and gives nothing out: resume it before it is moved"
-        )));
+    let sources = sources(site, queue, from)?;
+    for source in &sources {
+        if source.status(queue)?.paused {
+            return Err(Failure::data(format!(
+                "{queue} is paused there, and gives nothing out: resume it before it is moved"
+            )));
+        }
     }
-    let moved = claimable(&*source, target, queue)? + deferred(&*source, target, queue)?;
-    source.leave(queue)?;
+    let mut moved = 0;
+    for source in &sources {
+        moved += claimable(&**source, target, queue)? + deferred(&**source, target, queue)?;
+        source.leave(queue)?;
+    }
     output::line(format!("{moved} entries moved"))?;
-    let left = source.status(queue)?;
-    name_those_aside(&*source, queue)?;
-    match left.depth + left.deferred {
+    let mut left = 0;
+    for source in &sources {
+        let status = source.status(queue)?;
+        left += status.depth + status.deferred;
+        name_those_aside(&**source, queue)?;
+    }
+    match left {
         0 => Ok(()),
         left => {
             Err(Failure::try_again(format!("{left} entries are still there, in hand of a process: run this again")))
@@ -60,14 +69,21 @@ fn name_those_aside(source: &dyn QueueBackend, queue: Queue) -> Outcome {
     Ok(())
 }
 
-/// The backend that had the queue; it must be another than the one that has it.
-fn source(site: &Site, queue: Queue, from: &MoveFrom) -> Outcome<Arc<dyn QueueBackend>> {
+/// The backend that had the queue, and what this host had kept for it; it must be another than the one that has it.
+fn sources(site: &Site, queue: Queue, from: &MoveFrom) -> Outcome<Vec<Arc<dyn QueueBackend>>> {
     let now = site.queue.backend(queue);
     let same =
         || Failure::usage(format!("the site file has {queue} there: change it first, then move what is left over"));
     match from {
         MoveFrom::Amqp if *now == QueueBackendKind::Amqp => Err(same()),
-        MoveFrom::Amqp => Ok(backends::broker(site, Stay::Short)?),
+        MoveFrom::Amqp => {
+            let mut sources: Vec<Arc<dyn QueueBackend>> = vec![backends::broker(site, Stay::Short)?];
+            let unsent = site.queue.unsent();
+            if unsent.join(queue.name()).is_dir() {
+                sources.push(Arc::new(DiskQueues::open(&unsent)?));
+            }
+            Ok(sources)
+        }
         MoveFrom::Disk(path) => {
             let path = path.as_deref().unwrap_or(&site.queue.spool);
             if matches!(now, QueueBackendKind::Disk(now) if is_same(now, path)) {
@@ -76,7 +92,7 @@ fn source(site: &Site, queue: Queue, from: &MoveFrom) -> Outcome<Arc<dyn QueueBa
             if !path.join(queue.name()).is_dir() {
                 return Err(Failure::data(format!("{} is no spool with a queue {queue}", path.display())));
             }
-            Ok(Arc::new(DiskQueues::open(path)?))
+            Ok(vec![Arc::new(DiskQueues::open(path)?)])
         }
     }
 }

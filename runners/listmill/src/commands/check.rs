@@ -138,6 +138,9 @@ fn queues(site: &Site, report: &mut Report) -> Outcome {
         report
             .line(&format!("spool {}", spool.display()), private(spool).and_then(|note| dirs(spool).map(|()| note)))?;
     }
+    for reason in backends::stranded(site)? {
+        report.line(&format!("spool {}", site.queue.unsent().display()), Err(reason))?;
+    }
     match &site.queue.broker {
         Some(access) if site.queue.uses_broker() => report.line(&format!("broker {}", access.shown()), broker(site)),
         _ => Ok(()),
