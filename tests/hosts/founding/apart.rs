@@ -46,7 +46,7 @@ fn a_full_spool_says_later() {
     let mut lmtp = estate.network.within("world", || Lmtp::connect(estate.intake()));
     let (mut taken, start) = (0, Instant::now());
     let refused = loop {
-        let numbered = mail.clone().identified(&format!("{taken}.full@example.net"));
+        let numbered = mail.clone().identified(&format!("large{taken}.full@example.net"));
         let reply = lmtp.send(&mail.sender, &mail.to, &numbered.bytes());
         if !reply.starts_with("250") {
             break reply;
