@@ -256,12 +256,13 @@ fn a_token_that_is_cut_short_or_changed() {
     ] {
         let (whole, who) = (token(&address), if word == "confirm" { "ines@example.com" } else { MONA });
         let last = if whole.ends_with('a') { 'b' } else { 'a' };
+        let first = if whole.starts_with('x') { 'y' } else { 'x' };
         let mut wrong: Vec<String> =
             [1, 2, whole.len() / 2, whole.len() - 1].map(|end| whole[..end].to_owned()).to_vec();
         wrong.extend([
             format!("{whole}a"),
             format!("{}{last}", &whole[..whole.len() - 1]),
-            format!("x{}", &whole[1..]),
+            format!("{first}{}", &whole[1..]),
         ]);
         wrong.extend(whole.strip_prefix("1.").map(|mac| format!("2.{mac}")));
         for token in wrong {

@@ -117,7 +117,12 @@ impl Engine {
         &self,
         make: impl FnOnce(&mut Changes<'_>, &mut Pruning) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let (made, number) = self.make(make)?;
+        let made = self.make(make);
+        if let Err(Fault::Refused(_)) = made {
+            // It may be refused for what is made and cannot be read yet: whoever decides again is to see that.
+            self.wait_all_durable()?;
+        }
+        let (made, number) = made?;
         self.wait_durable(number)?;
         Ok(made)
     }
