@@ -238,3 +238,29 @@ pub(super) fn files_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
     move |source| OpenError::Files { path, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::{Pages, PagesMut};
+
+    #[test]
+    fn whoever_is_refused_for_what_is_made_can_read_it_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(dir.path()).unwrap();
+        let key = b"a key of the test";
+        engine
+            .make(|draft, _| {
+                draft.put(key.to_vec(), b"made".to_vec());
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(engine.read(|disk| disk.get(key)).unwrap(), None, "it is not applied yet");
+        let refused = engine.write(|draft, _| match draft.get(key)? {
+            Some(_) => Err(Fault::Refused(Refusal::ListExists("dev@lists.example.org".parse().unwrap()))),
+            None => Ok(()),
+        });
+        assert!(matches!(refused, Err(Fault::Refused(_))));
+        assert_eq!(engine.read(|disk| disk.get(key)).unwrap(), Some(b"made".to_vec()));
+    }
+}
