@@ -8,36 +8,30 @@ use listmill_queue::State;
 use listmill_queue_format::{Entry, EntryId, Queue, Timestamp};
 use listmill_runner::Shell;
 
-use crate::breaking::{Fate, Hazard};
+use crate::breaking::Fate;
 use crate::fake::{Fake, add_bob, bob, dev, forward, hold, notify};
-use crate::mill::{Mill, assert_settled, effects, entry, read, there, waiting, work_off};
+use crate::mill::{Mill, assert_settled, effects, entry, meets, read, there, waiting, work_off};
 
 const STAGE: Queue = Queue::Moderation;
 
 /// Goes through every fate of every call; `calls` are those that the stage leads to, in their order.
 fn each_call(calls: &[&str], stage: fn() -> Fake, check: impl Fn(&Shell, &Entry)) {
     let nothing_happens = Mill::new();
-    assert_eq!(meets(&nothing_happens, &entry(STAGE), Fate::DiesBefore, calls.len(), stage), None, "{calls:?} are all");
+    assert_eq!(
+        meets(&nothing_happens, &entry(STAGE), Fate::DiesBefore, calls.len(), &stage()),
+        None,
+        "{calls:?} are all"
+    );
     for fate in Fate::ALL {
         for (at, call) in calls.iter().enumerate() {
             eprintln!("{fate:?} at call {at}, {call}");
             let (mill, entry) = (Mill::new(), entry(STAGE));
-            assert_eq!(meets(&mill, &entry, fate, at, stage), Some(*call));
+            assert_eq!(meets(&mill, &entry, fate, at, &stage()), Some(*call));
             let shell = mill.start();
             work_off(&shell, &stage());
             check(&shell, &entry);
         }
     }
-}
-
-/// A process that works on an entry and meets its fate, at the call that it says.
-fn meets(mill: &Mill, entry: &Entry, fate: Fate, at: usize, stage: fn() -> Fake) -> Option<&'static str> {
-    mill.queues().put(std::slice::from_ref(entry)).unwrap();
-    let hazard = Hazard::new(fate, at);
-    let survived = work_off(&mill.start_with(&hazard), &stage());
-    let lives = matches!(fate, Fate::FailsBefore | Fate::FailsAfter);
-    assert_eq!(survived, lives || hazard.struck().is_none());
-    hazard.struck()
 }
 
 fn forwards() -> Fake {
@@ -151,7 +145,7 @@ fn what_is_written_again_after_its_reader_was_done_can_be_recognised() {
     for (stage, calls) in [(forwards as fn() -> Fake, 2), (change_and_forwards, 4)] {
         for (at, fate) in (0..calls).flat_map(|at| [(at, Fate::DiesBefore), (at, Fate::DiesAfter)]) {
             let (mill, entry) = (Mill::new(), entry(STAGE));
-            let call = meets(&mill, &entry, fate, at, stage);
+            let call = meets(&mill, &entry, fate, at, &stage());
             eprintln!("{fate:?} at call {at}, {call:?}");
             let before = read_out(&mill);
             let shell = mill.start();

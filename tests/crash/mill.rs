@@ -13,7 +13,7 @@ use listmill_runner::{Carried, Health, Shell, Trail};
 use listmill_store::{SledStore, Store};
 use tempfile::TempDir;
 
-use crate::breaking::{Breaking, Hazard, Killed};
+use crate::breaking::{Breaking, Fate, Hazard, Killed};
 use crate::fake::create;
 use crate::logs::listen;
 
@@ -107,6 +107,16 @@ pub(crate) fn carry_one<S: Stage>(shell: &Shell, stage: &S) -> Carried {
 /// Works until the queue of the stage has no work left; false when the process has died before.
 pub(crate) fn work_off<S: Stage>(shell: &Shell, stage: &S) -> bool {
     survives(|| work_off_with(shell, S::READS, |claimed| shell.carry(stage, claimed)))
+}
+
+/// A process that works on an entry and meets its fate, at the call that it says.
+pub(crate) fn meets<S: Stage>(mill: &Mill, entry: &Entry, fate: Fate, at: usize, stage: &S) -> Option<&'static str> {
+    mill.queues().put(std::slice::from_ref(entry)).unwrap();
+    let hazard = Hazard::new(fate, at);
+    let survived = work_off(&mill.start_with(&hazard), stage);
+    let lives = matches!(fate, Fate::FailsBefore | Fate::FailsAfter);
+    assert_eq!(survived, lives || hazard.struck().is_none());
+    hazard.struck()
 }
 
 pub(crate) fn work_off_with(shell: &Shell, queue: Queue, carry: impl Fn(listmill_queue::Claimed) -> Carried) {
