@@ -1,8 +1,9 @@
-//! Suites that cross crates, and what they share: the real program, hosts with cables between them, a broker, what else the machine must have, a client, real mail, what a verifier of signatures sees, a view in memory.
+//! Suites that cross crates, and what they share: the real program, hosts with cables between them, a broker, faults and what came of them, what else the machine must have, a client, real mail, what a verifier of signatures sees, a view in memory.
 
 pub mod corpus;
 pub mod dkim;
 pub mod estate;
+pub mod faults;
 pub mod hosts;
 pub mod letters;
 pub mod lmtp;

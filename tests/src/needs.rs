@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The programs that a test may ask for, and the package of Debian and Ubuntu that brings each. `.ci/run` installs the packages.
-pub const PROGRAMS: [(&str, &str); 6] = [
+pub const PROGRAMS: [(&str, &str); 9] = [
     ("python3", "python3"),
     ("rabbitmq-server", "rabbitmq-server"),
     ("postgres", "postgresql"),
     ("postfix", "postfix"),
     ("systemd-analyze", "systemd"),
     ("ip", "iproute2"),
+    ("strace", "strace"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mount", "mount"),
 ];
 
 /// The Python modules that a test may ask for, and their packages.
