@@ -9,7 +9,7 @@ use listmill_core::settings::Cascade;
 use listmill_core::{Commit, Stage, StoreChange, Timestamp};
 use listmill_queue::{DiskQueues, QueueBackend, State};
 use listmill_queue_format::{Entry, EntryId, Envelope, Queue, decode};
-use listmill_runner::{Carried, Health, Shell, Trail};
+use listmill_runner::{Carried, Health, Room, Shell, Trail};
 use listmill_store::{SledStore, Store};
 use tempfile::TempDir;
 
@@ -70,6 +70,7 @@ pub(crate) fn shell(queues: Arc<dyn QueueBackend>, store: Option<Arc<dyn Store>>
         host: "mill.example.org".to_owned(),
         health: Health::default(),
         trail: Trail::default(),
+        room: Room::default(),
     }
 }
 

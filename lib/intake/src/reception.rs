@@ -27,6 +27,13 @@ pub trait Reception: Send + Sync {
     /// is [`Answer::Stored`], or nothing was stored.
     fn accept(&self, envelope: Envelope, message: Arc<[u8]>, replies: Replies) -> Vec<Answer>;
 
+    /// Asked at MAIL and at DATA: is there room for one more message of so many octets, as far as the client has said, else 0?
+    /// `false`: the client is answered `452 4.3.1` and comes again. Must not block.
+    fn has_room(&self, octets: u64) -> bool {
+        let _ = octets;
+        true
+    }
+
     /// The address that the bare `RCPT TO:<postmaster>` stands for, which RFC 5321 §4.1.1.3 wants accepted; without one
     /// it is answered `550 5.1.1`. Must not block.
     fn postmaster(&self) -> Option<String> {

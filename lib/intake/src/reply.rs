@@ -78,6 +78,11 @@ impl Reply {
         Reply::new(452, "4.3.1", "too many messages are arriving now, try again later")
     }
 
+    /// A disk is full, or nearly (RFC 3463 §3.4).
+    pub(crate) fn no_room() -> Self {
+        Reply::new(452, "4.3.1", "there is no room for more mail now, try again later")
+    }
+
     /// A failure of ours that will pass.
     pub(crate) fn unavailable() -> Self {
         Reply::new(451, "4.3.0", "this cannot be done now, try again later")

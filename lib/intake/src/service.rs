@@ -47,6 +47,11 @@ impl Service {
         if own == 0 { limit } else { own.min(limit) }
     }
 
+    /// There is room for a message of so many octets.
+    pub(crate) fn has_room(&self, octets: Option<u64>) -> bool {
+        self.reception.has_room(octets.unwrap_or(0))
+    }
+
     /// What the bare `<postmaster>` stands for.
     pub(crate) fn postmaster(&self) -> Option<String> {
         self.reception.postmaster()

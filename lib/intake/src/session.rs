@@ -181,6 +181,9 @@ impl Session {
         } else if mail.size > Some(limit) {
             // RFC 1870 §6.1
             Reply::too_large(limit)
+        } else if !self.service.has_room(mail.size) {
+            // RFC 1870 §6.1 (2): not enough storage now.
+            Reply::no_room()
         } else {
             self.transaction = Some(Transaction::new(mail));
             Reply::new(250, "2.1.0", "the envelope sender is noted")
@@ -218,6 +221,11 @@ impl Session {
         let Some(transaction) = self.transaction.take_if(|transaction| transaction.accepted() > 0) else {
             return self.wrong(&Reply::out_of_order("there is no accepted recipient yet"));
         };
+        if !self.service.has_room(transaction.mail().size) {
+            self.wire.say(&Reply::no_room());
+            self.transaction = Some(transaction);
+            return Ok(());
+        }
         let keep = transaction.max_size(replies);
         let expected = transaction.mail().size.unwrap_or(0).max(FIRST_SHARE).min(keep);
         self.wire.flush().await?;

@@ -146,6 +146,7 @@ mod tests {
             host,
             health: Health::default(),
             trail: Trail::default(),
+            room: crate::Room::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use listmill_core::{Context, Disposition, Stage, StoreView, Unavailable};
 use listmill_intake::{Answer, Reception, Replies, Verdict, received_field};
 use listmill_mail::limits::message_id;
+use listmill_queue::Kind;
 use listmill_queue_format::{Entry, Envelope, Queue, Timestamp};
 
 use crate::Shell;
@@ -15,6 +16,11 @@ use crate::identity::fresh_id;
 use crate::panics::guarded;
 use crate::trail::Step;
 use crate::work::{Decider, End, Work};
+
+/// What an entry takes beside its message: line 1, a block of the disk.
+const OVERHEAD: u64 = 4096;
+/// What a client is told while a disk is below its floor.
+const NO_ROOM: &str = "there is no room for more mail now, try again later";
 
 /// What RCPT is answered, as the inbound stage would route the address.
 pub type Route = Box<dyn Fn(&str, &dyn StoreView) -> Result<Verdict, Unavailable> + Send + Sync>;
@@ -67,11 +73,19 @@ impl<S: Stage + Send + Sync> Reception for Gate<S> {
         verdict.unwrap_or_else(|error| Verdict::Unavailable(error.reason))
     }
 
+    fn has_room(&self, octets: u64) -> bool {
+        self.shell.room.has(octets)
+    }
+
     fn accept(&self, envelope: Envelope, message: Arc<[u8]>, replies: Replies) -> Vec<Answer> {
+        let recipients = envelope.recipients.len();
+        // An entry for each of them.
+        if !self.shell.room.take((message.len() as u64 + OVERHEAD).saturating_mul(recipients as u64)) {
+            return vec![Answer::Later { text: NO_ROOM.to_owned() }; recipients];
+        }
         let now = Timestamp::now();
         let id = fresh_id(now);
         let received = received_field(&envelope, &self.shell.host, id, now);
-        let recipients = envelope.recipients.len();
         let entry = Entry::arrived(id, now, envelope, [received.as_bytes(), &message].concat().into());
         drop(message);
         match self.decide(&entry, now) {
@@ -115,7 +129,12 @@ impl<S: Stage> Gate<S> {
     /// Writes what is to be written, all with one wait, and answers for each recipient.
     fn store(&self, entry: &Entry, decided: Vec<Decided>) -> Vec<Answer> {
         let outgoing: Vec<Entry> = decided.iter().filter_map(|one| one.outgoing.clone()).collect();
-        let stored = self.shell.queues.put(&outgoing).map_err(|error| error.to_string());
+        let stored = self.shell.queues.put(&outgoing).map_err(|error| {
+            if matches!(error.kind(), Kind::Full(_)) {
+                self.shell.room.overflowed();
+            }
+            error.to_string()
+        });
         if let Err(error) = &stored {
             self.troubled(entry, error);
         }

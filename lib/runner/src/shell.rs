@@ -16,11 +16,11 @@ use listmill_queue_format::{DecodeError, EncodeError, Entry, EntryId, Outcome, Q
 use listmill_store::Store;
 use tracing::Span;
 
-use crate::KnownDirectory;
 use crate::health::Health;
 use crate::panics::{Panic, guarded};
 use crate::trail::{Step, Trail, id_of};
 use crate::work::{Decider, End, Work, note_hop};
+use crate::{KnownDirectory, Room};
 
 /// How long an entry waits aside when something is not to be had.
 const WAIT: Duration = Duration::from_secs(5);
@@ -44,6 +44,8 @@ pub struct Shell {
     pub health: Health,
     /// Where it is noted what becomes of each message.
     pub trail: Trail,
+    /// Whether there is room for more mail.
+    pub room: Room,
 }
 
 /// What became of a claimed entry.

@@ -107,6 +107,7 @@ fn kept_here(site: &Site, broker: &Arc<AmqpQueues>, stay: Stay) -> Outcome<Arc<d
     }
     let mut config = ForwardConfig::new(site.queue.unsent());
     config.max_bytes = site.queue.spool_limit;
+    config.min_free = site.floor.octets;
     let queues = ForwardQueues::open(broker.clone(), config)?;
     if stay == Stay::Short {
         // What it puts would wait here for a process that serves, only because the connection is not made yet.

@@ -11,8 +11,8 @@ use listmill_queue::Board;
 use listmill_queue_format::Queue;
 use listmill_runner::config::{QueueBackendKind, Site, StoreBackendKind};
 use listmill_runner::{
-    Crew, Health, KnownDirectory, Shell, Stop, TOLD_OF_THE_TIME, Trail, TrailConfig, keep_time, publish_directory,
-    remember_panics, serve, sweep_outbox, watch_directory,
+    Crew, Health, KnownDirectory, Room, Shell, Stop, TOLD_OF_THE_TIME, Trail, TrailConfig, disks, keep_time,
+    publish_directory, remember_panics, serve, sweep_outbox, watch_directory,
 };
 use listmill_store::Opened;
 use listmill_store::control::Server as Control;
@@ -24,7 +24,7 @@ use crate::backends::{Carriers, Stay};
 use crate::commands::init::make_private;
 use crate::failure::{Failure, Outcome};
 use crate::placement::Lookup;
-use crate::watching::{Desk, Manager, Open};
+use crate::watching::{Desk, Manager, Open, roots};
 use crate::{backends, placement, wiring};
 
 /// Threads of a runner that decides; the one that delivers has as many as it has connections.
@@ -258,8 +258,16 @@ pub(crate) fn kit(site: &Site, queues: &[Queue], stay: Stay) -> Outcome<Kit> {
         host: site.host.clone(),
         health: Health::default(),
         trail: trail(site)?,
+        room: room(site),
     };
     Ok(Kit { shell, opened, board })
+}
+
+/// A command takes no mail either where there is no room; a process that serves goes on looking.
+fn room(site: &Site) -> Room {
+    let room = Room::above(site.floor);
+    room.saw(&disks(&roots(site)));
+    room
 }
 
 /// A host without a store keeps no addresses beyond the entries that pass through it (invariant 4).

@@ -19,6 +19,8 @@ struct Recorder {
     stored: Mutex<Vec<(Envelope, Vec<u8>)>>,
     gate: (Mutex<bool>, Condvar),
     waiting: tokio::sync::Notify,
+    /// Octets that the disk has no room for.
+    taken: std::sync::atomic::AtomicU64,
 }
 
 impl Recorder {
@@ -55,6 +57,10 @@ impl Reception for Recorder {
 
     fn max_message_size(&self) -> u64 {
         1_000_000
+    }
+
+    fn has_room(&self, octets: u64) -> bool {
+        octets + self.taken.load(std::sync::atomic::Ordering::SeqCst) <= 1_000_000
     }
 }
 
@@ -325,6 +331,28 @@ async fn a_message_waits_for_memory_and_then_is_put_off() {
     assert_eq!(first.replies(1).await, ["250 2.0.0"]);
     second.send("DATA\r\n").await;
     assert_eq!(second.replies(1).await, ["354"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_for_which_there_is_no_room_is_put_off_before_it_is_sent() {
+    let reception = Arc::new(Recorder::default());
+    let service = Arc::new(Service::new("mx.example.org".into(), Arc::clone(&reception) as _, Limits::default()));
+    let mut driven = Driven::at(&service, Arc::clone(&reception));
+    let taken = |octets| reception.taken.store(octets, std::sync::atomic::Ordering::SeqCst);
+    taken(600_000);
+    driven
+        .send("LHLO c\r\nMAIL FROM:<> SIZE=500000\r\nMAIL FROM:<> SIZE=9000000\r\nMAIL FROM:<> SIZE=300000\r\n")
+        .await;
+    assert_eq!(driven.replies(4).await[1..], ["452 4.3.1", "552 5.3.4", "250 2.1.0"]);
+    driven.send("RCPT TO:<dev@lists.example.org>\r\n").await;
+    assert_eq!(driven.replies(1).await, ["250 2.1.5"]);
+    taken(900_000);
+    driven.send("DATA\r\n").await;
+    assert_eq!(driven.replies(1).await, ["452 4.3.1"]);
+    // There is room again, and the transaction is still there.
+    taken(0);
+    driven.send("DATA\r\nx\r\n.\r\n").await;
+    assert_eq!(driven.replies(2).await, ["354", "250 2.0.0"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use listmill_queue_format::Queue;
 use serde::{Deserialize, Serialize};
 
+use super::guard::GuardTable;
 use super::watch::{MetricsTable, TrailTable};
 
 /// What `listmill init` writes: every key with its default and reason.
@@ -34,6 +35,8 @@ pub struct SiteFile {
     pub command: CommandTable,
     /// `[outbound]`
     pub outbound: OutboundTable,
+    /// `[guard]`
+    pub guard: GuardTable,
     /// `[trail]`
     pub trail: TrailTable,
     /// `[metrics]`

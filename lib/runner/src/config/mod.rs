@@ -3,6 +3,7 @@
 mod access;
 mod backends;
 mod file;
+mod guard;
 mod site;
 mod watch;
 

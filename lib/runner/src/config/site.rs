@@ -16,7 +16,7 @@ use listmill_queue_format::Queue;
 use super::access::HOST;
 use super::backends::{QueueConfig, StoreBackendKind};
 use super::file::{SettingValue, SiteFile};
-use crate::Clock;
+use crate::{Clock, Floor};
 
 /// A site, as its file describes it.
 #[derive(Debug, Clone)]
@@ -59,6 +59,8 @@ pub struct Site {
     pub chunk: usize,
     /// Certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// What must stay free on each disk that this host writes to.
+    pub floor: Floor,
     /// For how long it is known what became of a message; zero: it is not noted.
     pub trail_keep: SignedDuration,
     /// Octets that this may take.
@@ -196,6 +198,7 @@ impl Reader<'_> {
             connections: self.count("outbound.connections", raw.outbound.connections)?,
             chunk: self.count("outbound.chunk", raw.outbound.chunk)?,
             ca_file: raw.outbound.ca_file.as_deref().map(|path| self.path(path)),
+            floor: self.floor(&raw.guard)?,
             trail_keep,
             trail_size,
             metrics: self.metrics(&raw.metrics)?,

@@ -10,11 +10,6 @@ use listmill_store::Store;
 use rustix::fs::statvfs;
 use serde::{Deserialize, Serialize};
 
-/// A disk with less room is full: what is accepted takes up to 25 MiB, and the store writes segments.
-const FULL: u64 = 64 << 20;
-/// The same in inodes, where a file system counts them.
-const FULL_INODES: u64 = 1000;
-
 /// The directories whose disks are looked at.
 pub type Roots = Vec<PathBuf>;
 
@@ -38,13 +33,6 @@ pub struct Disk {
     pub size: u64,
     /// Files that may be made; none where it does not count them.
     pub free_inodes: Option<u64>,
-}
-
-impl Disk {
-    /// Too little is left to go on for long.
-    pub(crate) fn is_full(&self) -> bool {
-        self.free < FULL || self.free_inodes.is_some_and(|free| free < FULL_INODES)
-    }
 }
 
 /// The figures of every queue; those of a broker that cannot be reached are missing, and the others are there.
@@ -98,7 +86,5 @@ mod tests {
         let disks = disks(&roots).unwrap();
         assert_eq!(disks.len(), 1);
         assert!(disks[0].path == dir.path() && disks[0].size > 0);
-        let full = Disk { path: "x".into(), free: 1 << 30, size: 1 << 40, free_inodes: Some(3) };
-        assert!(full.is_full() && !Disk { free_inodes: None, ..full }.is_full());
     }
 }

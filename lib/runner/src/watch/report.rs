@@ -6,7 +6,7 @@ use listmill_queue_format::{Queue, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Disk, QueueFigures, Tally};
-use crate::RunnerHealth;
+use crate::{Floor, RunnerHealth};
 
 /// What one process says of itself, over its control socket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ pub struct Sights {
     pub store: Option<Result<(), String>>,
     /// The disks.
     pub disks: Vec<Disk>,
+    /// What must stay free on each of them.
+    pub floor: Floor,
     /// What else is wrong.
     pub wrong: Vec<String>,
 }
@@ -108,14 +110,7 @@ impl HostReport {
         if let Some(Err(reason)) = &sights.store {
             reasons.insert(format!("the store cannot be reached: {reason}"));
         }
-        for disk in sights.disks.iter().filter(|disk| disk.is_full()) {
-            let inodes = disk.free_inodes.map_or_else(String::new, |free| format!(" and {free} inodes"));
-            reasons.insert(format!(
-                "the disk of {} is full: {} MiB{inodes} are free",
-                disk.path.display(),
-                disk.free >> 20
-            ));
-        }
+        reasons.extend(sights.disks.iter().filter_map(|disk| sights.floor.shortage(disk)));
         HostReport { processes, sights, expected, at_broker, reasons: reasons.into_iter().collect() }
     }
 
@@ -169,7 +164,9 @@ pub(crate) mod tests {
         let without = of(&[Queue::Auth], Sights::default()).health();
         assert!(without.starts_with("outbound is not served"), "{without}");
         let disk = Disk { path: "/data".into(), free: 3 << 20, size: 1 << 30, free_inodes: None };
-        let sights = Sights { disks: vec![disk], store: Some(Err("it is away".to_owned())), ..Sights::default() };
+        let floor = Floor { octets: 64 << 20, inodes: 1_000 };
+        let sights =
+            Sights { disks: vec![disk], floor, store: Some(Err("it is away".to_owned())), ..Sights::default() };
         let full = of(&[Queue::Auth, Queue::Outbound], sights).health();
         assert_eq!(full, "the disk of /data is full: 3 MiB are free\nthe store cannot be reached: it is away\n");
     }

@@ -14,6 +14,8 @@ use crate::{Crew, Shell, Stop};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often at the disks: from this it is known whether there is room for more mail.
+const LOOK_AT_DISKS: Duration = Duration::from_secs(1);
 /// What was seen last is too old to be believed: whatever was asked does not answer.
 const OLD: Duration = Duration::from_secs(6);
 /// A queue in which nothing moves for so long is stuck, a thread that does not come by for so long hangs.
@@ -85,20 +87,21 @@ impl Watch {
     /// # Errors
     /// The system gives no thread.
     pub fn start(&self, stop: &Stop) -> std::io::Result<Vec<JoinHandle<()>>> {
-        let queues = self.looking("watch-queues", stop, |watch| {
+        let queues = self.looking("watch-queues", LOOK, stop, |watch| {
             let seen = look::queues(&*watch.shell.queues);
             move |all: &mut Seen, watch: &Watch, took| {
                 watch.note_movement(&mut all.still, &seen);
                 all.queues = Sight { at: Instant::now(), took, value: Some(seen) };
             }
         })?;
-        let disks = self.looking("watch-disks", stop, |watch| {
+        let disks = self.looking("watch-disks", LOOK_AT_DISKS, stop, |watch| {
             let seen = look::disks(&watch.roots);
+            watch.shell.room.saw(&seen);
             move |all: &mut Seen, _: &Watch, took| all.disks = Sight { at: Instant::now(), took, value: Some(seen) }
         })?;
         let mut threads = vec![queues, disks];
         if let Some(store) = self.shell.store.clone() {
-            threads.push(self.looking("watch-store", stop, move |_| {
+            threads.push(self.looking("watch-store", LOOK, stop, move |_| {
                 let seen = look::store(&*store);
                 move |all: &mut Seen, _: &Watch, took| all.store = Sight { at: Instant::now(), took, value: Some(seen) }
             })?);
@@ -110,6 +113,7 @@ impl Watch {
     fn looking<N: FnOnce(&mut Seen, &Watch, Duration)>(
         &self,
         name: &str,
+        often: Duration,
         stop: &Stop,
         look: impl Fn(&Watch) -> N + Send + 'static,
     ) -> std::io::Result<JoinHandle<()>> {
@@ -120,7 +124,7 @@ impl Watch {
                 let note = look(&watch);
                 let took = start.elapsed();
                 note(&mut watch.seen(), &watch, took);
-                if stop.wait(LOOK.max(took * 2)) {
+                if stop.wait(often.max(took * 2)) {
                     return;
                 }
             }
@@ -183,6 +187,7 @@ impl Watch {
             // Before the first look nothing is known to be wrong.
             store: self.shell.store.as_ref().map(|_| store.map_or_else(|_| silent(), |seen| seen.unwrap_or(Ok(())))),
             disks,
+            floor: self.shell.room.floor(),
             wrong,
         }
     }

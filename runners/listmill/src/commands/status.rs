@@ -71,7 +71,7 @@ fn host(
     };
     let queues = figures.iter().map(Figures::known).collect();
     let store = store.map(|store| store.as_ref().map(|_| ()).map_err(Clone::clone));
-    let sights = Sights { queues, store, disks, wrong };
+    let sights = Sights { queues, store, disks, floor: site.floor, wrong };
     HostReport::new(processes, silent, sights, watching::expected(site), watching::at_broker(site))
 }
 
