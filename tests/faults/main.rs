@@ -5,4 +5,5 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "processes, files and a clock to hold them against")]
 
+mod disk;
 mod lines;

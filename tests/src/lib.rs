@@ -1,4 +1,4 @@
-//! Suites that cross crates, and what they share: the real program, hosts with cables between them, a broker, faults and what came of them, what else the machine must have, a client, real mail, what a verifier of signatures sees, a view in memory.
+//! Suites that cross crates, and what they share: the real program, hosts with cables between them, a broker, faults and what came of them, a small disk, what else the machine must have, a client, real mail, what a verifier of signatures sees, a view in memory.
 
 pub mod corpus;
 pub mod dkim;
@@ -7,6 +7,7 @@ pub mod faults;
 pub mod hosts;
 pub mod letters;
 pub mod lmtp;
+pub mod mount;
 pub mod needs;
 pub mod network;
 pub mod post_office;

@@ -343,7 +343,7 @@ async fn a_message_for_which_there_is_no_room_is_put_off_before_it_is_sent() {
     driven
         .send("LHLO c\r\nMAIL FROM:<> SIZE=500000\r\nMAIL FROM:<> SIZE=9000000\r\nMAIL FROM:<> SIZE=300000\r\n")
         .await;
-    assert_eq!(driven.replies(4).await[1..], ["452 4.3.1", "552 5.3.4", "250 2.1.0"]);
+    assert_eq!(driven.replies(5).await[2..], ["452 4.3.1", "552 5.3.4", "250 2.1.0"]);
     driven.send("RCPT TO:<dev@lists.example.org>\r\n").await;
     assert_eq!(driven.replies(1).await, ["250 2.1.5"]);
     taken(900_000);

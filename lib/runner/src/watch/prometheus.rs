@@ -202,6 +202,7 @@ mod tests {
             ],
             store: Some(Ok(())),
             disks: vec![Disk { path: "/a\"b".into(), free: 1, size: 2, free_inodes: Some(3) }],
+            floor: crate::Floor { octets: 2, inodes: 0 },
             wrong: Vec::new(),
         };
         let expected: BTreeSet<Queue> = [Queue::Auth, Queue::Outbound].into();
