@@ -28,9 +28,9 @@ pub(in crate::disk) struct Log {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What was put since somebody began to write, how many entries that is, and how many wait for it.
+    /// What was put since somebody began to write, which entries that is, and how many wait for it.
     puts: Vec<u8>,
-    entries: usize,
+    entries: Vec<(Queue, EntryId)>,
     waiting: usize,
     round: Arc<Round>,
     /// What has gone since then. It is written with what comes next, or by whoever notes it when nobody writes.
@@ -97,8 +97,8 @@ impl Log {
         let mut state = lock(&self.state);
         for (queue, place, bytes) in entries {
             Record::Put(queue.name(), *place, bytes).append(&mut state.puts);
+            state.entries.push((*queue, place.id));
         }
-        state.entries += entries.len();
         let round = Arc::clone(&state.round);
         loop {
             if let Some(outcome) = round.outcome.get() {
@@ -144,7 +144,7 @@ impl Log {
             state = lock(&self.state);
             state.writer = writer;
             state.busy = false;
-            self.written(&mut state, &written, entries, notes, sync);
+            self.written(&mut state, &written, &entries, notes, sync);
             state.spare = puts;
             state.spare.clear();
             // Each round has its own answer: after a failed sync the next one may succeed although pages were dropped.
@@ -196,12 +196,19 @@ impl Log {
         Ok(number)
     }
 
-    fn written(&self, state: &mut State, written: &io::Result<u64>, entries: usize, notes: Vec<u8>, sync: bool) {
+    fn written(
+        &self,
+        state: &mut State,
+        written: &io::Result<u64>,
+        entries: &[(Queue, EntryId)],
+        notes: Vec<u8>,
+        sync: bool,
+    ) {
         match written {
             Ok(number) => {
                 match state.segments.back_mut().filter(|live| live.number == *number) {
-                    Some(live) => live.entries += entries,
-                    None => state.segments.push_back(Live { number: *number, entries }),
+                    Some(live) => live.entries += entries.len(),
+                    None => state.segments.push_back(Live { number: *number, entries: entries.len() }),
                 }
                 state.dirty = !sync;
             }
@@ -209,7 +216,20 @@ impl Log {
                 tracing::error!(journal = %self.root.display(), %error, "the journal cannot be written");
                 let later = std::mem::replace(&mut state.notes, notes);
                 state.notes.extend_from_slice(&later);
+                self.broken(state, entries);
             }
+        }
+    }
+
+    /// A segment could not be written, and is written to no more. Maybe these entries are in it all the same: they do not count, for they become
+    /// files now, or whoever put them is told that they are not stored.
+    fn broken(&self, state: &mut State, entries: &[(Queue, EntryId)]) {
+        for (queue, id) in entries {
+            Record::Gone(queue.name(), *id).append(&mut state.notes);
+        }
+        let number = state.writer.as_ref().map(|writer| writer.next - 1);
+        if let Some(number) = number.filter(|number| state.segments.back().is_none_or(|live| live.number != *number)) {
+            state.segments.push_back(Live { number, entries: 0 });
         }
     }
 
@@ -252,5 +272,66 @@ impl Log {
             state = self.remove(state, number)?;
         }
         state.writer.take().map_or(Ok(()), |writer| writer.directory.dissolve())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use listmill_queue_format::Timestamp;
+
+    use super::super::record::scan;
+    use super::super::segment::{FIRST, Title};
+    use super::*;
+
+    fn place(number: u8) -> Place {
+        Place { micros: 1, rank: 5, id: EntryId::fresh(Timestamp::UNIX_EPOCH, [number; 10]) }
+    }
+
+    /// Numbers of the segments, and the ids that they say have gone.
+    fn there(log: &Log) -> (Vec<u64>, Vec<EntryId>) {
+        let directory = Directory::look(log.own.get().unwrap()).unwrap().unwrap();
+        let (numbers, mut gone) = (directory.segments().unwrap(), Vec::new());
+        for number in &numbers {
+            let bytes = directory.read(*number).unwrap();
+            let Title::Salt(salt) = Title::of(&bytes) else { continue };
+            for record in scan(&bytes, FIRST, salt).records {
+                if let Record::Gone(_, id) = record {
+                    gone.push(id);
+                }
+            }
+        }
+        (numbers, gone)
+    }
+
+    #[test]
+    fn what_a_failed_sync_has_left_in_a_segment_counts_no_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::new(dir.path().to_owned());
+        let (kept, failed) = (place(1), place(2));
+        assert_eq!(log.put(&[(Queue::Auth, kept, b"kept")]), Ok(1));
+        lock(&log.state).writer.as_mut().unwrap().segment.as_mut().unwrap().breaks();
+        log.put(&[(Queue::Auth, failed, b"failed")]).unwrap_err();
+        log.tidy().unwrap();
+        assert_eq!(there(&log), (vec![1, 2], vec![failed.id]), "and the segment stays as long as it is needed");
+        log.gone([(1, Queue::Auth, kept.id)]);
+        assert!(log.tidy().unwrap());
+        assert_eq!(there(&log).0, [2]);
+    }
+
+    #[test]
+    fn a_segment_that_was_never_written_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::new(dir.path().to_owned());
+        assert_eq!(log.put(&[(Queue::Auth, place(1), b"kept")]), Ok(1));
+        log.gone([(1, Queue::Auth, place(1).id)]);
+        let mut state = lock(&log.state);
+        let writer = state.writer.as_mut().unwrap();
+        let mut second = writer.directory.begin(2).unwrap();
+        second.breaks();
+        (writer.segment, writer.next) = (Some(second), 3);
+        drop(state);
+        log.put(&[(Queue::Auth, place(2), b"failed")]).unwrap_err();
+        log.tidy().unwrap();
+        assert_eq!(there(&log), (vec![3], vec![place(2).id]));
     }
 }

@@ -163,6 +163,12 @@ impl Segment {
         Ok(())
     }
 
+    /// From now on a write does nothing, and a sync fails.
+    #[cfg(test)]
+    pub(super) fn breaks(&mut self) {
+        self.file = File::options().write(true).open("/dev/null").unwrap();
+    }
+
     /// What the first record of each writing says.
     pub(super) fn mark(&self) -> Record<'static> {
         Record::Durable(self.durable)
