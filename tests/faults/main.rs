@@ -5,5 +5,8 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "processes, files and a clock to hold them against")]
 
+mod blows;
 mod disk;
+mod errors;
+mod kills;
 mod lines;

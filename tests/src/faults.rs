@@ -1,5 +1,18 @@
-//! Faults and what came of them: how long a fault's test takes, and the line that it prints.
+//! Faults and what came of them: how long a fault's test takes, the line that it prints, and what they share: a site under fire with its ledgers.
 #![expect(clippy::disallowed_methods, reason = "a harness for tests: the environment")]
+
+pub mod books;
+pub mod disk;
+pub mod errors;
+pub mod ledger;
+pub mod mill;
+pub mod smarthost;
+pub mod soak;
+pub mod storm;
+pub mod strace;
+pub mod sweep;
+pub mod table;
+pub mod traffic;
 
 use std::fmt;
 use std::time::Duration;

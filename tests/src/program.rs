@@ -20,10 +20,13 @@ use tempfile::TempDir;
 /// How long a test waits for what must happen. Nothing depends on it but how late a failure is seen.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The executable, built from the sources as they are now, with the profile of this test.
+/// The executable, built from the sources as they are now, with the profile of this test; or the one that `LISTMILL_TESTS_PROGRAM` names.
 pub fn listmill() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(program) = std::env::var_os("LISTMILL_TESTS_PROGRAM") {
+            return program.into();
+        }
         let here = std::env::current_exe().unwrap();
         // target/<profile>/deps/<suite>-<hash>
         let profile = here.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps");
@@ -55,7 +58,12 @@ pub struct Site {
 impl Site {
     /// A site whose mail leaves through `relay` and that says `more` in its site file.
     pub fn new(relay: &str, more: &str) -> Site {
-        let site = Site { dir: TempDir::new().unwrap(), host: None, through: Vec::new() };
+        Site::below(&std::env::temp_dir(), relay, more)
+    }
+
+    /// The same with its temporary directory in this one.
+    pub fn below(parent: &Path, relay: &str, more: &str) -> Site {
+        let site = Site { dir: TempDir::new_in(parent).unwrap(), host: None, through: Vec::new() };
         site.configure(relay, more);
         site
     }
@@ -187,6 +195,11 @@ impl Site {
         self.run_in(args, &[])
     }
 
+    /// Starts serving with more arguments; none when it has died before it was ready.
+    pub fn run_unless_dead(&self, args: &[&str]) -> Option<Running> {
+        Running::start_unless_dead(self.command(&[&["--log-format", "json", "run"], args].concat()))
+    }
+
     /// Starts serving with more arguments, and with this in its environment.
     pub fn run_in(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
         let mut command = self.command(&[&["--log-format", "json", "run"], args].concat());
@@ -204,7 +217,19 @@ pub struct Running {
 }
 
 impl Running {
-    fn start(mut command: Command) -> Running {
+    fn start(command: Command) -> Running {
+        let (mut running, is_ready) = Running::start_unready(command);
+        running.listening(&is_ready).unwrap_or_else(|| panic!("the program does not get ready: {:?}", running.log()));
+        running
+    }
+
+    fn start_unless_dead(command: Command) -> Option<Running> {
+        let (mut running, is_ready) = Running::start_unready(command);
+        running.listening(&is_ready)?;
+        Some(running)
+    }
+
+    fn start_unready(mut command: Command) -> (Running, Receiver<String>) {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (ready, is_ready) = channel();
@@ -220,15 +245,33 @@ impl Running {
                 kept.lock().unwrap().push(value);
             }
         });
-        let lmtp = Running::listening(&is_ready, &log);
-        Running { child, log, lmtp }
+        (Running { child, log, lmtp: None }, is_ready)
     }
 
-    fn listening(is_ready: &Receiver<String>, log: &Mutex<Vec<Value>>) -> Option<SocketAddr> {
-        let ready = is_ready.recv_timeout(PATIENCE);
-        let ready = ready.unwrap_or_else(|_| panic!("the program does not get ready: {:?}", log.lock().unwrap()));
-        let lmtp = ready.split("lmtp://").nth(1)?;
-        Some(lmtp.split([',', ' ']).next()?.parse().unwrap())
+    /// Waits until it says that it is ready; none when it has died before.
+    fn listening(&mut self, is_ready: &Receiver<String>) -> Option<()> {
+        let ready = is_ready.recv_timeout(PATIENCE).ok()?;
+        let lmtp = ready.split("lmtp://").nth(1).and_then(|lmtp| lmtp.split([',', ' ']).next());
+        self.lmtp = lmtp.map(|lmtp| lmtp.parse().unwrap());
+        Some(())
+    }
+
+    /// Whether the process has ended, in whatever way.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Whether it is dead, though whoever traces it may not have noticed.
+    pub fn is_dead(&mut self) -> bool {
+        let ended = self.child.try_wait().unwrap().is_some();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // Behind the name, which stands in parentheses.
+        ended || stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+    }
+
+    /// Waits until it has ended, in whatever way.
+    pub fn reap(&mut self) {
+        self.child.wait().unwrap();
     }
 
     /// The log so far, one object a line.
@@ -239,6 +282,13 @@ impl Running {
     /// The process.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its resident memory; none when it has ended.
+    pub fn rss_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 
     /// SIGTERM; it must exit with 0. How long that took.
