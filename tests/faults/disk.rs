@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use listmill_tests::faults::storm::pass;
 use listmill_tests::faults::{Line, full};
 use listmill_tests::lmtp::Lmtp;
 use listmill_tests::mount::Mount;
@@ -255,7 +256,7 @@ fn a_process_without_descriptors_loses_nothing_and_serves_again_when_it_has_some
             stand.post(&mut lmtp, 2_000);
             stand.post(&mut lmtp, LARGE);
         }
-        std::thread::sleep(Duration::from_millis(300)); // so long the runners try in vain
+        pass(Duration::from_millis(300)); // so long the runners try in vain
         prlimit(pid, Resource::Nofile, before).unwrap();
         wait_for("mail to be taken", || stand.post(&mut lmtp, LARGE).starts_with("250"));
         wait_for("what was taken to leave", || stand.count().0 == 0);

@@ -85,7 +85,7 @@ pub enum Blow {
     Stop,
 }
 
-/// Strikes so often, after moments of at most `moment`, under load; then everything drains. Each blow is a line below `place`; the longest stop.
+/// So many blows, after moments of at most `moment`, under load; then everything drains. Each is a line below `place`; the longest stop.
 ///
 /// # Errors
 /// Something was set aside, or did not drain.
