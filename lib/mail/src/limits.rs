@@ -3,7 +3,9 @@
 //! [`Message::parse`] holds a record of each field, some fifty octets for one of four, so a message made of nothing but
 //! fields would take many times its size in memory at every stage. The scan here keeps nothing.
 
-use crate::message::{Message, envelope_line, field_name, line_end, trim_ending};
+use std::ops::Range;
+
+use crate::message::{envelope_line, field_name, id_in, line_end, trim_ending};
 
 /// Octets of the largest header section. What mail has in practice stays below a tenth of it; Postfix cuts at 100 KiB.
 pub const MAX_HEADER_OCTETS: usize = 1 << 20;
@@ -15,30 +17,49 @@ pub const MAX_FIELDS: usize = 10_000;
 ///
 /// Sees the same fields as [`Message::parse`], in one pass that stops where a limit is passed, without allocation.
 pub fn excess(bytes: &[u8]) -> Option<String> {
+    walk(bytes, |_, _| {})
+}
+
+/// The Message-ID for a log, as [`Message::message_id`](crate::message::Message::message_id) gives it; empty where the header section is
+/// too large to be read.
+///
+/// In the same one pass: it is asked for at every step of an entry.
+pub fn message_id(bytes: &[u8]) -> String {
+    let (mut value, mut is_open) = (None::<Range<usize>>, false);
+    let excess = walk(bytes, |name, line| match (name, &mut value) {
+        (Some((name, colon)), None) if name.eq_ignore_ascii_case("Message-ID") => {
+            value = Some(line.start + colon + 1..line.end);
+            is_open = true;
+        }
+        (None, Some(value)) if is_open => value.end = line.end,
+        _ => is_open = false,
+    });
+    value.filter(|_| excess.is_none()).map(|value| id_in(&bytes[value])).unwrap_or_default()
+}
+
+/// Goes through the lines of the header section. `see` gets each without its ending: of the first line of a field its name and
+/// where its colon stands.
+fn walk(bytes: &[u8], mut see: impl FnMut(Option<(&str, usize)>, Range<usize>)) -> Option<String> {
     let start = envelope_line(bytes);
     let (mut at, mut fields) = (start, 0_usize);
     loop {
         let next = line_end(bytes, at);
         let line = trim_ending(&bytes[at..next]);
-        match line.first() {
+        let name = match line.first() {
             None => return None,
-            Some(b' ' | b'\t') if fields > 0 => {}
-            _ if field_name(line).is_some() => fields += 1,
-            _ => return None,
-        }
+            Some(b' ' | b'\t') if fields > 0 => None,
+            _ => Some(field_name(line)?),
+        };
+        fields += usize::from(name.is_some());
         if next - start > MAX_HEADER_OCTETS {
             return Some(format!("its header section has more than {MAX_HEADER_OCTETS} octets"));
         }
         if fields > MAX_FIELDS {
             return Some(format!("it has more than {MAX_FIELDS} header fields"));
         }
+        see(name, at..at + line.len());
         at = next;
     }
-}
-
-/// The Message-ID for a log, as [`Message::message_id`] gives it; empty where the header section is too large to be read.
-pub fn message_id(bytes: &[u8]) -> String {
-    if excess(bytes).is_some() { String::new() } else { Message::parse(bytes).message_id() }
 }
 
 #[cfg(test)]
@@ -46,6 +67,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::Message;
 
     #[test]
     fn ten_thousand_fields_are_taken_and_one_more_is_not() {
@@ -72,6 +94,23 @@ mod tests {
         assert_eq!(message_id(b"Message-ID: <1@example.net>\r\n\r\n"), "1@example.net");
         let bomb = format!("Message-ID: <1@example.net>\r\n{}\r\n", "A:\r\n".repeat(MAX_FIELDS));
         assert_eq!(message_id(bomb.as_bytes()), "");
+    }
+
+    #[test]
+    fn it_is_the_id_that_is_parsed() {
+        for message in [
+            "",
+            "\r\n",
+            "Subject: 1\r\n\r\nMessage-ID: <body@example.net>\r\n",
+            "Message-ID:\r\n <1@example.net>\r\nSubject: x\r\n y\r\n\r\n",
+            "MESSAGE-id : <1@example.net>\nMessage-ID: <2@example.net>\n\t<3@example.net>\n\n",
+            "Message-ID:\n\n",
+            "Message-ID: <1@exam\r\n ple.net>",
+            "Message-ID: \r\nA: 1\r\n <2@example.net>\r\n",
+            "From x\nMessage-ID: 1@example.net",
+        ] {
+            assert_eq!(message_id(message.as_bytes()), Message::parse(message.as_bytes()).message_id(), "{message:?}");
+        }
     }
 
     proptest! {

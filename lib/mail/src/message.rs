@@ -132,9 +132,7 @@ impl<'a> Message<'a> {
 
     /// The Message-ID without its angle brackets; empty when there is none.
     pub fn message_id(&self) -> String {
-        let raw = self.raw("Message-ID").next().unwrap_or_default();
-        let inner = raw.split_once('<').map_or(raw.as_str(), |(_, rest)| rest.split('>').next().unwrap_or(rest));
-        inner.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect()
+        self.named("Message-ID").next().map(|field| id_in(self.value(field))).unwrap_or_default()
     }
 
     /// The date of the Date field; none when it is absent or no date.
@@ -158,6 +156,13 @@ impl<'a> Message<'a> {
     pub fn count_addresses(&self, name: &str) -> usize {
         self.raw(name).map(|value| Mailboxes::new(&value).count()).sum()
     }
+}
+
+/// The id in the raw value of a Message-ID field, without its angle brackets.
+pub(crate) fn id_in(value: &[u8]) -> String {
+    let raw = unfold(value);
+    let inner = raw.split_once('<').map_or(raw.as_str(), |(_, rest)| rest.split('>').next().unwrap_or(rest));
+    inner.chars().filter(|c| !c.is_control() && !c.is_whitespace()).collect()
 }
 
 /// A raw value in one line: the line endings of its folds go, the white space behind them stays.

@@ -9,7 +9,6 @@ use listmill_queue_format::{Entry, Outcome, Queue, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::panics::guarded;
-use crate::shell::line;
 use crate::{Carried, Runner, Shell};
 
 /// The runner of the stage that delivers.
@@ -32,7 +31,6 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
     }
 
     fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
-        let _line = line(&claimed.entry, S::READS).entered();
         // Whatever the other runners of this process work with: outbound asks no store, and waits for none.
         let shell = &Shell { store: None, directory: None, ..shell.clone() };
         let Claimed { entry, claim } = claimed;

@@ -127,8 +127,12 @@ impl<S: Stage> Gate<S> {
     }
 
     /// Writes what is to be written, all with one wait, and answers for each recipient.
-    fn store(&self, entry: &Entry, decided: Vec<Decided>) -> Vec<Answer> {
-        let outgoing: Vec<Entry> = decided.iter().filter_map(|one| one.outgoing.clone()).collect();
+    fn store(&self, entry: &Entry, mut decided: Vec<Decided>) -> Vec<Answer> {
+        let (mut outgoing, mut places) = (Vec::new(), Vec::new());
+        for one in &mut decided {
+            places.push(one.outgoing.is_some().then_some(outgoing.len()));
+            outgoing.extend(one.outgoing.take());
+        }
         let stored = self.shell.queues.put(&outgoing).map_err(|error| {
             if matches!(error.kind(), Kind::Full(_)) {
                 self.shell.room.overflowed();
@@ -140,9 +144,11 @@ impl<S: Stage> Gate<S> {
         }
         self.note(entry, &decided, stored.as_ref().err());
         let message_id = message_id(&entry.message);
-        let answers = decided.into_iter().zip(&entry.envelope.recipients).map(|(one, recipient)| {
-            let list = one.outgoing.as_ref().and_then(|entry| entry.list.as_deref()).unwrap_or("");
-            let id = one.outgoing.as_ref().map_or(entry.id, |entry| entry.id);
+        let recipients = entry.envelope.recipients.iter().zip(places);
+        let answers = decided.into_iter().zip(recipients).map(|(one, (recipient, place))| {
+            let stored_as: Option<&Entry> = place.map(|place| &outgoing[place]);
+            let list = stored_as.and_then(|entry| entry.list.as_deref()).unwrap_or("");
+            let id = stored_as.map_or(entry.id, |entry| entry.id);
             tracing::info!(runner = "inbound", entry = %id, message_id = %message_id, list, recipient, "{}", one.summary);
             match (one.refusal, &stored) {
                 (Some(refusal), _) => refusal,

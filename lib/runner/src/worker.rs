@@ -25,7 +25,7 @@ pub trait Runner: Send + Sync {
     /// The queue that it serves.
     fn queue(&self) -> Queue;
 
-    /// Carries out one entry.
+    /// Carries out one entry; its log line is entered.
     fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried;
 
     /// It waits for somebody outside, with an end to its patience of its own: that its threads do not come by is no sign of a fault.
@@ -43,7 +43,7 @@ impl<S: Stage + Send + Sync> Runner for StageWorker<S> {
     }
 
     fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
-        shell.carry(&self.0, claimed)
+        shell.carry_in_line(&self.0, claimed)
     }
 }
 
@@ -98,12 +98,11 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
 /// A panic outside of a stage (of those the shell knows better what to do) drops the claim, as a kill would. The thread lives on.
 fn carry(runner: &dyn Runner, shell: &Shell, claimed: Claimed) -> Carried {
     let queue = runner.queue();
-    let line = line(&claimed.entry, queue);
+    let _line = line(&claimed.entry, queue).entered();
     shell.health.note(queue, |health| health.in_hand += 1);
     let carried = guarded(|| runner.carry(shell, claimed));
     shell.health.note(queue, |health| health.in_hand = health.in_hand.saturating_sub(1));
     carried.unwrap_or_else(|panic| {
-        let _line = line.entered();
         tracing::error!("dropped, and taken up again: {}\n{}", panic.reason, panic.trace);
         shell.health.error(queue, &panic.reason);
         Carried::GivenBack(panic.reason)
