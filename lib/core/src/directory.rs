@@ -69,10 +69,7 @@ impl Directory {
             let page = view.lists(after.as_ref(), PAGE)?;
             let is_last = page.len() < PAGE;
             after = page.last().map(|list| list.address.clone());
-            lists.extend(page.into_iter().map(|list| {
-                let intake = Intake { max_message_size: list.settings.max_message_size };
-                (list.address, intake)
-            }));
+            lists.extend(page.into_iter().map(line));
             if is_last {
                 return Ok(Directory { lists });
             }
@@ -125,6 +122,16 @@ impl Directory {
             own: BTreeMap::new(),
             settings: Settings { max_message_size: intake.max_message_size, ..Settings::default() },
         }
+    }
+}
+
+fn line(list: List) -> (ListAddress, Intake) {
+    (list.address, Intake { max_message_size: list.settings.max_message_size })
+}
+
+impl FromIterator<List> for Directory {
+    fn from_iter<I: IntoIterator<Item = List>>(lists: I) -> Self {
+        Directory { lists: lists.into_iter().map(line).collect() }
     }
 }
 

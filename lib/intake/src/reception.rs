@@ -16,6 +16,11 @@ pub trait Reception: Send + Sync {
     /// spelling: `local@domain`, the local part possibly quoted.
     fn recipient(&self, address: &str) -> Verdict;
 
+    /// The same, where it can be said without waiting for anything; none: [`recipient`](Self::recipient) must be asked. Must not block, nor panic.
+    fn recipient_at_once(&self, _address: &str) -> Option<Verdict> {
+        None
+    }
+
     /// Asked after the final dot: store the message for these envelope recipients, durably.
     ///
     /// `envelope.recipients` are the accepted ones in the order of their RCPT commands, none twice; the answers are one

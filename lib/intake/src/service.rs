@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::{Limits, Reception};
+use crate::{Limits, Reception, Verdict};
 
 /// What all connections share.
 pub(crate) struct Service {
@@ -55,6 +55,16 @@ impl Service {
     /// What the bare `<postmaster>` stands for.
     pub(crate) fn postmaster(&self) -> Option<String> {
         self.reception.postmaster()
+    }
+
+    /// What the reception says of a recipient: at once if it can, for another thread costs more than the answer; else on a blocking thread,
+    /// and nothing when it panicked.
+    pub(crate) async fn recipient(&self, address: &str) -> Option<Verdict> {
+        if let Some(verdict) = self.reception.recipient_at_once(address) {
+            return Some(verdict);
+        }
+        let asked = address.to_owned();
+        self.ask(move |reception| reception.recipient(&asked)).await
     }
 
     /// Asks the reception on a blocking thread; nothing when it panicked.

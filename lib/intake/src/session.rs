@@ -306,8 +306,7 @@ async fn recipient_reply(service: &Service, transaction: &mut Transaction, addre
 
 /// The largest message that the recipient takes, or why there is no such recipient.
 async fn max_size(service: &Service, address: &str) -> Result<u64, Reply> {
-    let asked = address.to_owned();
-    match service.ask(move |reception| reception.recipient(&asked)).await {
+    match service.recipient(address).await {
         Some(Verdict::Accept { max_size }) => Ok(service.limit(max_size)),
         Some(Verdict::Unknown) => Err(Reply::unknown_recipient()),
         Some(Verdict::Invalid(reason)) => Err(Reply::new(553, "5.1.3", &reason)),

@@ -22,7 +22,7 @@ const OVERHEAD: u64 = 4096;
 /// What a client is told while a disk is below its floor.
 const NO_ROOM: &str = "there is no room for more mail now, try again later";
 
-/// What RCPT is answered, as the inbound stage would route the address.
+/// What RCPT is answered, as the inbound stage would route the address. As that stage it looks at nothing but the lists.
 pub type Route = Box<dyn Fn(&str, &dyn StoreView) -> Result<Verdict, Unavailable> + Send + Sync>;
 
 /// The reception of this site: knows its lists through the store or the directory, and writes to its queues.
@@ -69,12 +69,18 @@ impl Decided {
 
 impl<S: Stage + Send + Sync> Reception for Gate<S> {
     fn recipient(&self, address: &str) -> Verdict {
-        let verdict = self.shell.with_view(|view| (self.route)(address, view));
+        let verdict = self.shell.with_lists(|view| (self.route)(address, view));
         verdict.unwrap_or_else(|error| Verdict::Unavailable(error.reason))
     }
 
     fn has_room(&self, octets: u64) -> bool {
         self.shell.room.has(octets)
+    }
+
+    fn recipient_at_once(&self, address: &str) -> Option<Verdict> {
+        let lists = self.shell.lists_at_once()?;
+        // After a panic it is asked for as ever, where that is caught and told.
+        guarded(|| (self.route)(address, &*lists)).ok()?.ok()
     }
 
     fn accept(&self, envelope: Envelope, message: Arc<[u8]>, replies: Replies) -> Vec<Answer> {
@@ -115,7 +121,7 @@ impl<S: Stage> Gate<S> {
     /// One for each envelope recipient; else the reason why the client must come again.
     fn decide(&self, entry: &Entry, now: Timestamp) -> Result<Vec<Decided>, String> {
         let cx = Context { now, seed: entry.id.seed() };
-        let dispositions = guarded(|| self.shell.with_view(|view| self.stage.decide(entry, view, cx)))
+        let dispositions = guarded(|| self.shell.with_lists(|view| self.stage.decide(entry, view, cx)))
             .map_err(|panic| format!("a fault in the stage: {}\n{}", panic.reason, panic.trace))?
             .map_err(|error| error.reason)?;
         let recipients = entry.envelope.recipients.len();

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use listmill_core::{
-    Commit, CommitError, Committed, Context, Disposition, MessageFile, NoStore, Refusal, Stage, StoreView, Unavailable,
+    Commit, CommitError, Committed, Context, Directory, Disposition, MessageFile, NoStore, Refusal, Stage, StoreView,
+    Unavailable,
 };
 use listmill_queue::{Claim, Claimed, QueueBackend, QueueError, ShuntReason};
 use listmill_queue_format::{DecodeError, EncodeError, Entry, EntryId, Outcome, Queue, Timestamp, decode, encode};
@@ -127,6 +128,25 @@ impl Shell {
             (Some(store), _) => look(&**store),
             (None, Some(directory)) => look(&*directory.last()?),
             (None, None) => look(&NoStore),
+        }
+    }
+
+    /// The same for somebody who looks at nothing but which lists there are, and how large a post each takes.
+    pub(crate) fn with_lists<T>(
+        &self,
+        look: impl FnOnce(&dyn StoreView) -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        match self.store.as_ref().and_then(|store| store.directory()) {
+            Some(directory) => look(&*directory),
+            None => self.with_view(look),
+        }
+    }
+
+    /// The lists, where nobody has to be waited for to know them.
+    pub(crate) fn lists_at_once(&self) -> Option<Arc<Directory>> {
+        match (&self.store, &self.directory) {
+            (Some(store), _) => store.directory_at_once(),
+            (None, directory) => directory.as_ref()?.last().ok(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! What every store can do.
 
-use listmill_core::{Commit, CommitError, Committed, MessageFile, NoStore, StoreView, Unavailable};
+use std::sync::Arc;
+
+use listmill_core::{Commit, CommitError, Committed, Directory, MessageFile, NoStore, StoreView, Unavailable};
 use listmill_queue_format::EntryId;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,17 @@ pub trait Store: StoreView + Send + Sync {
     /// # Errors
     /// The store cannot be read now.
     fn outbox(&self, limit: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable>;
+
+    /// Which lists there are, and how large a post each takes, as of now: from memory. None where it is not kept there; then the view
+    /// has it.
+    fn directory(&self) -> Option<Arc<Directory>> {
+        None
+    }
+
+    /// The same, where it can be said without waiting for anything.
+    fn directory_at_once(&self) -> Option<Arc<Directory>> {
+        None
+    }
 
     /// What the store holds, for `status` and `check`.
     ///

@@ -23,6 +23,7 @@ use listmill_core::{Refusal, SigningKeys, Unavailable};
 use super::disk::{self, Disk, caught};
 use super::files::{MessageFiles, sync_dir};
 use super::group::Group;
+use super::known::Known;
 use super::prune::Pruning;
 use super::{maps, meta};
 use crate::OpenError;
@@ -39,6 +40,7 @@ pub(super) struct Engine {
     data: File,
     pub(super) files: MessageFiles,
     pub(super) keys: SigningKeys,
+    pub(super) known: Known,
     gate: RwLock<()>,
     desk: Mutex<Desk>,
     group: Group,
@@ -100,8 +102,8 @@ impl Engine {
         let data_path = sled_dir.join("db");
         let data = File::open(&data_path).map_err(files_error(&data_path))?;
         make_durable(&data, &sled_dir, dir, &marker).map_err(files_error(dir))?;
-        let engine =
-            Engine { db, data, files, keys, gate: RwLock::default(), desk: Mutex::default(), group: Group::default() };
+        let (known, gate, desk, group) = Default::default();
+        let engine = Engine { db, data, files, keys, known, gate, desk, group };
         engine.sweep().map_err(|error| damaged(error.reason))?.map_err(files_error(&files_dir))?;
         Ok(engine)
     }
@@ -161,8 +163,9 @@ impl Engine {
         }
         let made = std::mem::take(&mut desk.made);
         if !made.is_empty() {
-            let batch = disk::batch(made);
             let _nobody_reads = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            self.known.heed(&made);
+            let batch = disk::batch(made);
             self.db.apply_batch(batch).map_err(broken)?;
         }
         desk.lost = false;

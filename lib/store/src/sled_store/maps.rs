@@ -40,7 +40,7 @@ use listmill_core::{BanPattern, BanScope, ListAddress, Timestamp, Unavailable};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::blocks::{Map, Pages, PagesMut};
+use crate::blocks::{Changed, Map, Pages, PagesMut};
 
 /// What is kept of a list besides its people and posts.
 #[derive(Debug, Serialize, Deserialize)]
@@ -173,6 +173,12 @@ fn site_map(letter: u8) -> Map {
 /// Neither a list's address nor "site" has a zero octet.
 fn scoped_map(letter: u8, scope: &str) -> Map {
     Map::new([&[letter], scope.as_bytes(), &[0]].concat())
+}
+
+/// Whether these changes are about the lists themselves: what is there, and with which settings.
+pub(super) fn have_lists(changes: &Changed) -> bool {
+    // A setting that is long lies in parts, but the record has its length, and is written with them.
+    changes.range(vec![b'l', 0]..vec![b'l', 1]).next().is_some()
 }
 
 /// Every map of a list that is there for this list alone.

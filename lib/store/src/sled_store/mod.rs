@@ -9,6 +9,7 @@ mod engine;
 mod files;
 mod group;
 mod keys;
+mod known;
 mod maps;
 mod member_form;
 mod meta;

@@ -4,14 +4,14 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, Instant};
 
 use listmill_core::settings::Cascade;
 use listmill_core::{
-    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Commit, CommitError, Committed, Decision, HeldId,
-    HeldPost, List, ListAddress, Member, MessageFile, Request, RequestKind, Role, SigningKeys, Spent, StoreView,
-    Timestamp, Trust, Unavailable,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Commit, CommitError, Committed, Decision,
+    Directory, HeldId, HeldPost, List, ListAddress, Member, MessageFile, Request, RequestKind, Role, SigningKeys,
+    Spent, StoreView, Timestamp, Trust, Unavailable,
 };
 use listmill_queue_format::EntryId;
 use rustix::fs::{FlockOperation, flock};
@@ -150,7 +150,7 @@ pub(super) fn unavailable(fault: Fault) -> Unavailable {
 
 impl StoreView for SledStore {
     fn list(&self, list: &ListAddress) -> Result<Option<List>, Unavailable> {
-        self.view(|engine| engine.list(list))?.map(|record| self.resolved(list.clone(), record)).transpose()
+        self.view(|engine| engine.list(list, &|address, record| self.resolved(address, record)))
     }
 
     fn lists(&self, after: Option<&ListAddress>, limit: usize) -> Result<Vec<List>, Unavailable> {
@@ -271,6 +271,17 @@ impl Store for SledStore {
 
     fn outbox(&self, limit: usize) -> Result<Vec<(EntryId, Vec<MessageFile>)>, Unavailable> {
         self.view(|engine| engine.outbox(limit))
+    }
+
+    fn directory(&self) -> Option<Arc<Directory>> {
+        self.view(|engine| engine.directory(&|address, record| self.resolved(address, record))).ok().flatten()
+    }
+
+    fn directory_at_once(&self) -> Option<Arc<Directory>> {
+        if self.broken.try_lock().ok()?.is_some() {
+            return None;
+        }
+        self.engine.try_read().ok()?.as_ref()?.known.directory_at_once()
     }
 
     fn figures(&self) -> Result<StoreFigures, Unavailable> {

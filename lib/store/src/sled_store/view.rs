@@ -16,10 +16,6 @@ use super::member_form;
 pub(super) const PAGE: usize = 256;
 
 impl Engine {
-    pub(super) fn list(&self, list: &ListAddress) -> Result<Option<ListRecord>, Unavailable> {
-        self.read(|disk| get_json(&disk, &maps::lists(), list.as_str().as_bytes()))
-    }
-
     pub(super) fn lists(
         &self,
         after: Option<&ListAddress>,

@@ -1,6 +1,7 @@
 //! What only the embedded store has to answer for: its directory, its end of sled, and what it forgets.
 
 mod directory;
+mod known;
 mod maps;
 
 use std::collections::BTreeMap;
