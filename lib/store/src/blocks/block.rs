@@ -42,19 +42,44 @@ impl Item<'_> {
 
 /// The items of a block, in order.
 pub(super) fn parse(block: &[u8]) -> Result<Vec<Item<'_>>, Unavailable> {
-    let (version, mut rest) = block.split_first().ok_or_else(damaged)?;
+    let mut rest = items_of(block)?;
+    let mut items = Vec::with_capacity(GOOD_ITEMS);
+    while let Some(item) = next(&mut rest)? {
+        items.push(item);
+    }
+    Ok(items)
+}
+
+/// The item of this key.
+pub(super) fn find<'b>(block: &'b [u8], key: &[u8]) -> Result<Option<Item<'b>>, Unavailable> {
+    let mut rest = items_of(block)?;
+    while let Some(item) = next(&mut rest)? {
+        if item.key >= key {
+            return Ok(Some(item).filter(|item| item.key == key));
+        }
+    }
+    Ok(None)
+}
+
+/// What stands behind the version.
+fn items_of(block: &[u8]) -> Result<&[u8], Unavailable> {
+    let (version, items) = block.split_first().ok_or_else(damaged)?;
     if *version != VERSION {
         return Err(Unavailable { reason: format!("a block has form {version}, which this release does not know") });
     }
-    let mut items = Vec::with_capacity(GOOD_ITEMS);
-    while !rest.is_empty() {
-        let key_len = read_length(&mut rest)?;
-        let key = take(&mut rest, key_len)?;
-        let value_len = read_length(&mut rest)?;
-        let value = take(&mut rest, value_len >> 1)?;
-        items.push(Item { key, value, parts: value_len & 1 == 1 });
-    }
     Ok(items)
+}
+
+/// Reads one item, and moves behind it.
+fn next<'b>(rest: &mut &'b [u8]) -> Result<Option<Item<'b>>, Unavailable> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let key_len = read_length(rest)?;
+    let key = take(rest, key_len)?;
+    let value_len = read_length(rest)?;
+    let value = take(rest, value_len >> 1)?;
+    Ok(Some(Item { key, value, parts: value_len & 1 == 1 }))
 }
 
 /// The bytes of a block.

@@ -33,11 +33,7 @@ impl Map {
     /// The value of a key.
     pub(crate) fn get(&self, pages: &impl Pages, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
         let Some((_, page)) = self.block_of(pages, key)? else { return Ok(None) };
-        let items = block::parse(&page)?;
-        match items.binary_search_by(|item| item.key.cmp(key)) {
-            Ok(at) => self.value(pages, items[at]).map(Some),
-            Err(_) => Ok(None),
-        }
+        block::find(&page, key)?.map(|item| self.value(pages, item)).transpose()
     }
 
     /// At most `limit` items behind `after`, in order; from the first on when it is none.

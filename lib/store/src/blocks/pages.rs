@@ -70,16 +70,13 @@ impl<P: Pages> Pages for Layer<'_, P> {
     fn below(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
         let base = self.unchanged(key, |key| self.base.below(key))?;
         let mut changed = self.changed.range::<[u8], _>((Bound::Unbounded, Bound::Excluded(key))).rev();
-        Ok(base.max(changed.find_map(kept)))
+        Ok(nearer(base, changed.find_map(kept), |changed, base| changed > base))
     }
 
     fn above(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
         let base = self.unchanged(key, |key| self.base.above(key))?;
         let mut changed = self.changed.range::<[u8], _>((Bound::Excluded(key), Bound::Unbounded));
-        Ok(match (base, changed.find_map(kept)) {
-            (Some(base), Some(changed)) => Some(base.min(changed)),
-            (base, changed) => base.or(changed),
-        })
+        Ok(nearer(base, changed.find_map(kept), |changed, base| changed < base))
     }
 }
 
@@ -143,6 +140,16 @@ impl<P: Pages> PagesMut for Draft<P> {
     }
 }
 
-fn kept((key, value): (&Vec<u8>, &Option<Vec<u8>>)) -> Option<Pair> {
-    Some((key.clone(), value.clone()?))
+fn kept<'c>((key, value): (&'c Vec<u8>, &'c Option<Vec<u8>>)) -> Option<(&'c Vec<u8>, &'c Vec<u8>)> {
+    Some((key, value.as_ref()?))
+}
+
+/// Of a pair of the base and one of the changes that whose key is nearer.
+fn nearer(
+    base: Option<Pair>,
+    changed: Option<(&Vec<u8>, &Vec<u8>)>,
+    is_nearer: impl Fn(&Vec<u8>, &Vec<u8>) -> bool,
+) -> Option<Pair> {
+    let changed = changed.filter(|(key, _)| base.as_ref().is_none_or(|(base, _)| is_nearer(key, base)));
+    changed.map(|(key, value)| (key.clone(), value.clone())).or(base)
 }
