@@ -12,22 +12,16 @@ pub(crate) fn unix(bytes: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(bytes);
     }
     let mut lines = Vec::with_capacity(bytes.len());
-    let mut returns = 0_usize;
-    for byte in bytes {
-        match byte {
-            b'\r' => returns += 1,
-            b'\n' => {
-                returns = 0;
-                lines.push(b'\n');
-            }
-            _ => {
-                lines.resize(lines.len() + returns, b'\n');
-                returns = 0;
-                lines.push(*byte);
-            }
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\r') {
+        lines.extend_from_slice(&rest[..at]);
+        let behind = rest[at..].iter().position(|byte| *byte != b'\r').map_or(rest.len(), |length| at + length);
+        if rest.get(behind) != Some(&b'\n') {
+            lines.resize(lines.len() + (behind - at), b'\n');
         }
+        rest = &rest[behind..];
     }
-    lines.resize(lines.len() + returns, b'\n');
+    lines.extend_from_slice(rest);
     Cow::Owned(lines)
 }
 

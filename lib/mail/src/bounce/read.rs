@@ -39,6 +39,9 @@ pub fn read(message: &Message<'_>) -> Report {
         message = inner;
         parts = parts_of(&message);
     }
+    if let Some(report) = plain_report(&parts) {
+        return report;
+    }
     let signs = Signs::of(&message, &parts);
     let structured = parts.iter().any(Part::is_structured);
     if !structured && (!signs.program() || is_automatic(&message.subject())) {
@@ -48,6 +51,24 @@ pub fn read(message: &Message<'_>) -> Report {
     let report = by_standard(&parts, &letter);
     let report = report.or_else(|| without_standard(&letter, signs)).unwrap_or_else(|| no_bounce(&message));
     Report { original: letter.original, ..report }
+}
+
+/// What a report says to programs, where that needs nothing of what the text for people says: it has words about each recipient, and what came
+/// back is a part of its own. So most bounces are.
+fn plain_report(parts: &[Part<'_>]) -> Option<Report> {
+    if parts.iter().any(|part| part.kind == "message/feedback-report") {
+        return None;
+    }
+    let rows = rows_of(parts);
+    if rows.is_empty() || rows.iter().any(|row| row.text.is_empty()) {
+        return None;
+    }
+    let original = original_of(parts)?;
+    Some(Report { original: Some(original), ..of_rows(rows, "rfc3464", &[]) })
+}
+
+fn rows_of(parts: &[Part<'_>]) -> Vec<Row> {
+    parts.iter().filter(|part| part.is_report()).flat_map(|part| delivery_status::rows(&part.text())).collect()
 }
 
 /// The message in front of which nothing is said, where it is the only part, or a report.
@@ -66,10 +87,9 @@ fn by_standard(parts: &[Part<'_>], letter: &Letter<'_>) -> Option<Report> {
         let feedback = Some(feedback::read(&part.text()));
         return Some(Report { feedback, ..Report::of(Kind::Feedback, "rfc5965") });
     }
-    let notices = parts.iter().filter(|part| part.is_report());
-    let rows: Vec<Row> = notices.flat_map(|part| delivery_status::rows(&part.text())).collect();
+    let rows = rows_of(parts);
     if !rows.is_empty() {
-        return Some(of_rows(rows, "rfc3464", letter));
+        return Some(of_rows(rows, "rfc3464", &letter.lines()));
     }
     let receipt = of("disposition-notification")?;
     Some(rejected(receipt, letter).unwrap_or_else(|| Report::of(Kind::AutoReply, "rfc8098")))
@@ -96,7 +116,7 @@ fn without_standard(letter: &Letter<'_>, signs: Signs) -> Option<Report> {
     // The report for programs, as a text among others.
     let rows = delivery_status::rows(&letter.text);
     if rows.iter().any(|row| is_whole(&row.address)) {
-        return Some(of_rows(rows, "rfc3464-text", letter));
+        return Some(of_rows(rows, "rfc3464-text", &letter.lines()));
     }
     if let Some((form, named)) = forms::recognise(letter) {
         return Some(of_named(form.kind.into(), &form.name, named, letter));
@@ -117,7 +137,7 @@ fn no_bounce(message: &Message<'_>) -> Report {
 }
 
 /// A failure outweighs a delay, a delay what succeeded.
-fn of_rows(rows: Vec<Row>, form: &'static str, letter: &Letter<'_>) -> Report {
+fn of_rows(rows: Vec<Row>, form: &'static str, lines: &[&str]) -> Report {
     let has = |action: Action| rows.iter().any(|row| row.action == action);
     let kind = if has(Action::Failed) {
         Kind::Bounce
@@ -127,11 +147,10 @@ fn of_rows(rows: Vec<Row>, form: &'static str, letter: &Letter<'_>) -> Report {
         return Report::of(Kind::Other, form);
     };
     let mut report = Report::of(kind, form);
-    let lines = letter.lines();
     let (failed, rest): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| row.action == Action::Failed);
     for row in failed.into_iter().chain(rest.into_iter().filter(|row| row.action == Action::Delayed)) {
         // Some programs say in the text for people alone what is wrong.
-        let near = if row.text.is_empty() { near(&lines, &row.address) } else { String::new() };
+        let near = if row.text.is_empty() { near(lines, &row.address) } else { String::new() };
         let delayed = row.action == Action::Delayed;
         let Row { address, status, text, remote_mta, .. } = row;
         add(&mut report, Said { address, delayed, status, text, remote_mta }, &near);
