@@ -47,7 +47,10 @@ impl DiskQueues {
         let mut batch = Batch::default();
         let stored = batch.store(filed).and_then(|()| batch.store(self.shared.keep(kept)));
         match &stored {
-            Ok(()) => batch.announce(),
+            Ok(()) => {
+                batch.announce();
+                self.shared.pace();
+            }
             Err(_) => batch.undo(),
         }
         stored
