@@ -1,5 +1,7 @@
 //! One task publishes for all threads: messages of many callers share the wait for the broker's disk.
 
+use std::time::Duration;
+
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -9,6 +11,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::declare;
 use super::fault::Fault;
 use super::message::Outgoing;
+
+/// Before what is missing is declared again. A broker that deletes a queue lets those who consumed from it consume from the one that has its name by
+/// then, if there is one already, and what that one brings them gets lost on its way (RabbitMQ 3.10). When there is none it tells them.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A message that somebody waits for.
 pub(super) struct Job {
@@ -39,6 +45,9 @@ pub(super) async fn keep_publishing(connection: &Connection, mut jobs: mpsc::Unb
         };
         if jobs.is_closed() || !connection.status().connected() {
             return fault;
+        }
+        if matches!(fault, Fault::Unroutable(_)) {
+            tokio::time::sleep(PAUSE).await;
         }
         if let Err(error) = declare::ensure(connection).await {
             return Fault::from(error);
@@ -126,7 +135,7 @@ fn settle(batch: Vec<Answer>) -> Result<(), Fault> {
         let _ = done.send(said); // nobody waits any more
     }
     if end.is_ok() && !returned.is_empty() {
-        return Err(Fault::Away("a queue is missing, so everything is looked at and declared again".to_owned()));
+        return Err(Fault::Unroutable("a queue is missing, so everything is looked at and declared again".to_owned()));
     }
     end
 }
