@@ -14,6 +14,7 @@ mod queue_conformance;
 mod queue_disk;
 mod queue_journal;
 mod queue_processes;
+mod store_backup;
 mod store_batches;
 mod store_bounces;
 mod store_budget;

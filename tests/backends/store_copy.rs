@@ -15,12 +15,12 @@ use crate::store_conformance::{
 };
 use crate::store_requests::request;
 
-fn sled(dir: &TempDir) -> SledStore {
+pub(crate) fn sled(dir: &TempDir) -> SledStore {
     SledStore::open(&dir.path().join("store"), Cascade::default()).unwrap()
 }
 
 /// Something of everything; some of it as odd as it may be. Gives a batch whose outgoing entries are still there.
-fn fill(store: &dyn Store) -> listmill_core::Commit {
+pub(crate) fn fill(store: &dyn Store) -> listmill_core::Commit {
     let other = list("other@lists.example.org");
     let odd = Member {
         name: "a zero \0 and a one \u{1}0 \u{1f600}".to_owned(),
@@ -99,12 +99,12 @@ fn fill(store: &dyn Store) -> listmill_core::Commit {
     left
 }
 
-fn counts(copied: &[(Table, u64)]) -> Vec<(&'static str, u64)> {
+pub(crate) fn counts(copied: &[(Table, u64)]) -> Vec<(&'static str, u64)> {
     copied.iter().map(|(table, count)| (table.name(), *count)).collect()
 }
 
 /// It works on where the first one stopped.
-fn goes_on(store: &dyn Store, before: &dyn Store, left: &listmill_core::Commit) {
+pub(crate) fn goes_on(store: &dyn Store, before: &dyn Store, left: &listmill_core::Commit) {
     assert_eq!(store.signing_keys(), before.signing_keys());
     assert_eq!(store.member_count(&dev()), before.member_count(&dev()));
     assert_eq!(store.lists(None, 9), before.lists(None, 9));

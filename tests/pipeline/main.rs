@@ -8,6 +8,7 @@
 
 mod administration;
 mod alike;
+mod backup;
 mod bounces;
 mod budget;
 mod commands;

@@ -164,15 +164,20 @@ pub(crate) fn store(site: &Site) -> Outcome<Opened> {
     match &site.store {
         StoreBackendKind::Sled(path) => Ok(listmill_store::open(path, &site.socket(), site.cascade.clone())?),
         StoreBackendKind::Postgres(database) => {
-            let config = PostgresConfig {
-                url: database.url.clone(),
-                password: database.password().map_err(Failure::config)?,
-                ca_file: database.ca_file.clone(),
-                pool_size: 0,
-            };
-            Ok(Opened::Shared(Arc::new(PostgresStore::open(&config, site.cascade.clone())?)))
+            let store = PostgresStore::open(&database_config(database)?, site.cascade.clone())?;
+            Ok(Opened::Shared(Arc::new(store)))
         }
     }
+}
+
+/// How to get to the database.
+pub(crate) fn database_config(database: &Access) -> Outcome<PostgresConfig> {
+    Ok(PostgresConfig {
+        url: database.url.clone(),
+        password: database.password().map_err(Failure::config)?,
+        ca_file: database.ca_file.clone(),
+        pool_size: 0,
+    })
 }
 
 /// The directory of an embedded store.

@@ -82,6 +82,28 @@ pub(crate) enum Command {
     /// Move a whole store to another backend
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Write the whole store into one file, as it is at one moment; whatever serves goes on
+    ///
+    /// Lists, people, held posts, requests, the record of failed deliveries, the keys of tokens and return paths, the audit log. The mail in the queues
+    /// is not in it, nor are the site file and templates. Keep it secret: whoever has the keys can act as anybody on a list.
+    Backup {
+        /// Where; a file that is there is replaced when the new one is whole
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the store
+    ///
+    /// The backup is looked through before anything is touched. Stop every `listmill run` of the site first. In a directory the store that was
+    /// there is set aside; a database must be empty.
+    Restore {
+        /// What `listmill backup` has written
+        file: PathBuf,
+        /// Only look whether the backup is whole
+        #[arg(long)]
+        check: bool,
+        /// Also when there is something in the store: it is set aside beside it
+        #[arg(long, conflicts_with = "check")]
+        replace: bool,
+    },
     /// Say what would happen to a post, stage by stage, without doing it; the post is read from standard input
     Explain {
         /// The list, or any address of it

@@ -73,6 +73,9 @@ fn run(cli: Cli) -> Outcome {
         }
         Command::Queue(command) => commands::queue::run(&site()?, command),
         Command::Store(command) => commands::store::run(command),
+        Command::Backup { file } => commands::backup::back_up(&site()?, &file),
+        Command::Restore { file, check: true, .. } => commands::backup::check(&file),
+        Command::Restore { file, replace, .. } => commands::backup::restore(&site()?, &file, replace),
         Command::Explain { list, from, json } => commands::explain::run(&office()?, &list, from, json),
         Command::Template(command) => commands::template::run(&site()?, command),
         Command::Trace { message_id, all, recipient, json } => {

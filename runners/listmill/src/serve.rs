@@ -113,7 +113,7 @@ impl Serving {
         }
         let crew = Crew::new(shell.clone());
         let mut serving = Serving {
-            desk: Desk::new(site, &shell, &crew),
+            desk: Desk::new(site, &shell, &crew, opened.as_ref()),
             open: None,
             crew,
             shell,

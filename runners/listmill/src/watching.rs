@@ -1,6 +1,7 @@
 //! What a serving process tells of itself and of its host: over its control socket, to Prometheus and probes, and to systemd.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -13,6 +14,8 @@ use listmill_runner::{
     Crew, Endpoint, HostReport, Notifier, ProcessReport, Roots, RunnerReport, Shell, Sights, Stop, Watch,
 };
 use listmill_store::control::{Attendant, Draining};
+use listmill_store::transfer::back_up;
+use listmill_store::{Opened, SledStore};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -33,6 +36,8 @@ pub(crate) struct Desk {
     crew: Crew,
     shell: Shell,
     pub(crate) watch: Watch,
+    /// Where this process owns one.
+    store: Option<Arc<SledStore>>,
     placed: Option<String>,
     since: Timestamp,
     listen: Vec<String>,
@@ -41,11 +46,15 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(site: &Site, shell: &Shell, crew: &Crew) -> Desk {
+    pub(crate) fn new(site: &Site, shell: &Shell, crew: &Crew, opened: Option<&Opened>) -> Desk {
         Desk {
             crew: crew.clone(),
             shell: shell.clone(),
             watch: Watch::new(shell, crew, roots(site)),
+            store: match opened {
+                Some(Opened::Own(store)) => Some(Arc::clone(store)),
+                _ => None,
+            },
             placed: site.placed.clone(),
             since: Timestamp::now(),
             listen: Vec::new(),
@@ -108,6 +117,12 @@ impl Attendant for Desk {
 
     fn drain(&self, runner: Queue) -> Result<Draining, String> {
         Ok(self.crew.drain(runner).map_or(Draining::Absent, Draining::Working))
+    }
+
+    fn back_up(&self, to: &mut dyn Write) -> Result<(), String> {
+        let store = self.store.as_ref().ok_or("this process has no store of its own")?;
+        let written = back_up(&**store, Timestamp::now(), env!("CARGO_PKG_VERSION"), to);
+        written.map(drop).map_err(|error| error.to_string())
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) fn answer(store: &dyn Store, attendant: &dyn Attendant, question: Que
         Question::OutboxDone { id } => done(store.outbox_done(id)),
         Question::Outbox { limit } => done(store.outbox(limit)),
         Question::Figures => done(store.figures()),
+        // It has more than one line, and is answered elsewhere.
+        Question::Backup => Answer::NotUnderstood("a backup".to_owned()),
         Question::Status => Answer::Done(attendant.status()),
         Question::Drain { runner } => match attendant.drain(runner) {
             Ok(draining) => done(Ok(draining)),

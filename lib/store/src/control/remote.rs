@@ -1,7 +1,7 @@
 //! The other processes' side.
 
 use std::borrow::Cow::Borrowed;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,11 @@ use listmill_core::{
     Timestamp, Trust, Unavailable,
 };
 use listmill_queue_format::{EntryId, Queue};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::protocol::{self, Answer, Question};
 use super::server::Draining;
+use crate::transfer::{BackupError, is_last};
 use crate::{Store, StoreFigures};
 
 /// An owner that says nothing for so long is stuck.
@@ -71,6 +72,38 @@ impl RemoteStore {
         self.view(&Question::Drain { runner })
     }
 
+    /// Has the owner write a backup, and passes it on to `to`. Whether it is whole says [`Backup::check`](crate::transfer::Backup::check).
+    ///
+    /// # Errors
+    /// The owner does not answer, or has no store of its own; or `to` cannot be written.
+    pub fn back_up(&self, to: &mut dyn Write) -> Result<(), BackupError> {
+        let away = |error: io::Error| BackupError::Store(self.away(&error));
+        let connection = self.dial().map_err(away)?;
+        protocol::write_line(&mut &connection, &Question::Backup).map_err(away)?;
+        let mut lines = BufReader::with_capacity(1 << 20, &connection);
+        loop {
+            let line = protocol::read_line(&mut lines).map_err(away)?;
+            let line = line.ok_or_else(|| away(io::ErrorKind::UnexpectedEof.into()))?;
+            match protocol::parse(&line) {
+                Ok(Answer::<IgnoredAny>::Unavailable(reason)) => {
+                    return Err(BackupError::Store(Unavailable { reason }));
+                }
+                Ok(Answer::NotUnderstood(what)) => {
+                    return Err(BackupError::Store(Unavailable { reason: other_release(&what).to_string() }));
+                }
+                _ => to.write_all(&line).map_err(BackupError::Write)?,
+            }
+            if is_last(&line) {
+                return to.flush().map_err(BackupError::Write);
+            }
+        }
+    }
+
+    fn away(&self, error: &io::Error) -> Unavailable {
+        let socket = self.socket.display();
+        Unavailable { reason: format!("the process that owns it does not answer at {socket}: {error}") }
+    }
+
     fn view<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, Unavailable> {
         self.ask(question).map_err(|error| match error {
             CommitError::Unavailable(reason) => Unavailable { reason },
@@ -79,10 +112,7 @@ impl RemoteStore {
     }
 
     fn ask<T: DeserializeOwned>(&self, question: &Question<'_>) -> Result<T, CommitError> {
-        let line = self.exchange(question).map_err(|error| {
-            let socket = self.socket.display();
-            CommitError::Unavailable(format!("the process that owns it does not answer at {socket}: {error}"))
-        })?;
+        let line = self.exchange(question).map_err(|error| CommitError::Unavailable(self.away(&error).reason))?;
         match protocol::parse(&line) {
             Ok(Answer::Done(value)) => Ok(value),
             Ok(Answer::Refused(refusal)) => Err(CommitError::Refused(refusal)),

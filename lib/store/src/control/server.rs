@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, Permissions};
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -32,6 +32,14 @@ pub trait Attendant: Send + Sync {
     fn drain(&self, runner: Queue) -> Result<Draining, String> {
         Err(format!("this process does not drain {runner}"))
     }
+
+    /// Writes a backup of the store.
+    ///
+    /// # Errors
+    /// Why there is none, in a sentence.
+    fn back_up(&self, _to: &mut dyn Write) -> Result<(), String> {
+        Err("this process has no store of its own".to_owned())
+    }
 }
 
 impl<F: Fn() -> Value + Send + Sync> Attendant for F {
@@ -52,6 +60,8 @@ pub enum Draining {
 
 /// A Unix socket's path, less the zero octet behind it.
 const MAX_PATH: usize = 107;
+/// Whoever reads nothing of a backup for so long gets no more of it.
+const SLOWEST: Duration = Duration::from_secs(10);
 /// More connections at once are turned away: each has a thread.
 const MAX_CONNECTIONS: usize = 64;
 
@@ -219,12 +229,22 @@ impl Shared {
         let mut reader = BufReader::new(stream);
         while let Some(line) = protocol::read_line(&mut reader)? {
             let answer = match protocol::parse::<Question<'_>>(&line) {
+                Ok(Question::Backup) => match self.back_up(stream) {
+                    Ok(()) => continue,
+                    Err(reason) => Answer::Unavailable(reason),
+                },
                 Ok(request) => answer(&*self.store, &*self.attendant, request),
                 Err(error) => Answer::NotUnderstood(error),
             };
             protocol::write_line(&mut stream, &answer)?;
         }
         Ok(())
+    }
+
+    /// Whoever commits may wait meanwhile, so that nobody may be slow in reading it.
+    fn back_up(&self, stream: &UnixStream) -> Result<(), String> {
+        stream.set_write_timeout(Some(SLOWEST)).map_err(|error| error.to_string())?;
+        self.attendant.back_up(&mut BufWriter::with_capacity(1 << 20, stream))
     }
 
     fn connections(&self) -> MutexGuard<'_, HashMap<u64, Connection>> {

@@ -32,6 +32,9 @@ const MEMORY: Duration = Duration::from_secs(1);
 const SETTINGS: &str = "SET statement_timeout = '150s'; SET lock_timeout = '15s'; SET idle_in_transaction_session_timeout = '60s'; \
      SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 
+/// What a connection is told besides that reads at one moment.
+const MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// The database, connected to when it is needed.
 pub(super) struct Database {
     pub(super) location: String,
@@ -84,8 +87,12 @@ impl Database {
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .wait_timeout(Some(BUSY))
             .create_timeout(Some(BUSY))
-            .post_create(Hook::async_fn(|client, _| {
-                Box::pin(async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) })
+            .post_create(Hook::async_fn(move |client, _| {
+                let first = if way == Way::Moment { MOMENT } else { "" };
+                Box::pin(async move {
+                    client.batch_execute(SETTINGS).await.map_err(HookError::Backend)?;
+                    client.batch_execute(first).await.map_err(HookError::Backend)
+                })
             }))
             .build()
             .expect("it has a runtime for its timeouts");

@@ -22,6 +22,8 @@ pub(super) enum Way {
     Shared,
     /// With nobody else: to copy it.
     Alone,
+    /// Beside others, and what they change from the first question on is not seen: to make a backup.
+    Moment,
 }
 
 /// A connection that says that we are here.
@@ -60,7 +62,7 @@ impl Presence {
 
     async fn enter(&mut self, way: Way) -> Result<(), Fault> {
         let (lock, otherwise) = match way {
-            Way::Shared => {
+            Way::Shared | Way::Moment => {
                 ("SELECT pg_try_advisory_lock_shared($1, $2)", "it is being copied: wait until that is done")
             }
             Way::Alone => {

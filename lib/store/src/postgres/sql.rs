@@ -137,9 +137,15 @@ statements! {
 
     KEYS = "SELECT key FROM signing_keys ORDER BY position";
     MAKE_KEY = "INSERT INTO signing_keys (position, key) SELECT 0, $1 WHERE NOT EXISTS (SELECT FROM signing_keys) ON CONFLICT DO NOTHING";
+    /// Which transactions of others are seen.
+    SEEN = "SELECT txid_current_snapshot()::text";
     EXPORT_LISTS = "SELECT l.address, l.created, array(SELECT key FROM list_settings s WHERE s.list = l.id ORDER BY key), \
                            array(SELECT value FROM list_settings s WHERE s.list = l.id ORDER BY key), l.last_held \
                     FROM lists l WHERE l.address > $1 ORDER BY l.address LIMIT $2";
+    /// Those without a number, as they will be numbered: to read is not to write.
+    EXPORT_AUDIT_WAITING = "SELECT number, record FROM \
+                            (SELECT row_number() OVER (ORDER BY place) + (SELECT coalesce(max(number), 0) FROM audit) AS number, record \
+                             FROM audit WHERE number IS NULL) n WHERE number > $1 ORDER BY number LIMIT $2";
     EXPORT_HELD = "SELECT h.post, f.file FROM held h LEFT JOIN held_files f ON f.list = h.list AND f.number = h.number \
                    WHERE h.list = (SELECT id FROM lists WHERE address = $1) AND h.number > $2 ORDER BY h.number LIMIT $3";
     EXPORT_DECISIONS = "SELECT d.decision, f.file FROM decisions d LEFT JOIN held_files f ON f.list = d.list AND f.number = d.number \

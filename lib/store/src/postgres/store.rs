@@ -23,6 +23,7 @@ use crate::{OpenError, PostgresConfig, Store, StoreFigures};
 pub struct PostgresStore {
     pub(super) database: Database,
     pub(super) cascade: Cascade,
+    config: PostgresConfig,
     commits: Commits,
 }
 
@@ -46,7 +47,14 @@ impl PostgresStore {
     }
 
     pub(super) fn enter(config: &PostgresConfig, cascade: Cascade, way: Way) -> Result<PostgresStore, OpenError> {
-        Ok(PostgresStore { database: Database::new(config, way)?, cascade, commits: Commits::default() })
+        let database = Database::new(config, way)?;
+        Ok(PostgresStore { database, cascade, config: config.clone(), commits: Commits::default() })
+    }
+
+    /// The same store, to be read as it is at the moment of the first question.
+    pub(super) fn moment(&self) -> Result<PostgresStore, OpenError> {
+        let config = PostgresConfig { pool_size: 1, ..self.config.clone() };
+        PostgresStore::enter(&config, self.cascade.clone(), Way::Moment)
     }
 }
 

@@ -8,12 +8,13 @@ use listmill_core::{
 };
 use listmill_queue_format::EntryId;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 
 use super::apply::Application;
 use super::commit::keep_outgoing;
 use super::fault::{Fault, damaged};
 use super::outbox::batches;
-use super::session::{Params, change, json, page, record, rows, signed, unsigned};
+use super::session::{Params, change, json, page, record, row, rows, signed, unsigned};
 use super::sql;
 use super::store::PostgresStore;
 use super::tidy::trust_name;
@@ -36,9 +37,13 @@ impl Transfer for PostgresStore {
             (Table::ListBans, Some(list)) => self.bans_of(&BanScope::List(list.clone())),
             (table, Some(list)) => self.export_of_list(table, list, after, limit),
             (Table::Audit, None) => {
-                let number = after.map_or(0, number_of);
-                let page = self.audit(Some(number), limit)?;
-                Ok(page.into_iter().map(|(number, audit)| Record::Audit { number, audit }).collect())
+                let number = signed(after.map_or(0, number_of));
+                let most = page(limit);
+                let numbered = self.all(sql::AUDIT, &[&number, &most], audit_record)?;
+                if numbered.is_empty() {
+                    return self.all(sql::EXPORT_AUDIT_WAITING, &[&number, &most], audit_record);
+                }
+                Ok(numbered)
             }
             (table, None) => self.export_of_site(table, after, limit),
         }
@@ -57,9 +62,32 @@ impl Transfer for PostgresStore {
         });
         done.map_err(|fault| self.database.unavailable(fault))
     }
+
+    /// All is read over one connection, in one transaction.
+    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Transfer)) -> Result<(), Unavailable> {
+        // Whoever asks first makes them, which nobody can at a moment.
+        self.signing_keys()?;
+        let moment = self.moment().map_err(|error| Unavailable { reason: error.to_string() })?;
+        let before = moment.seen_of()?;
+        read(&moment);
+        // Another connection, after the first was lost, would see another moment.
+        if moment.seen_of()? == before {
+            Ok(())
+        } else {
+            Err(Unavailable { reason: "the connection was lost meanwhile".to_owned() })
+        }
+    }
 }
 
 impl PostgresStore {
+    /// Which transactions of others the present one sees.
+    fn seen_of(&self) -> Result<String, Unavailable> {
+        self.database.ask(async |session, _| {
+            let seen = row(&*session, sql::SEEN, &[]).await?;
+            Ok(seen.ok_or_else(|| damaged("snapshot", &"there is none"))?.try_get(0)?)
+        })
+    }
+
     fn bans_of(&self, scope: &BanScope) -> Result<Vec<Record>, Unavailable> {
         Ok(self.bans(scope)?.into_iter().map(|ban| Record::Ban { ban }).collect())
     }
@@ -177,6 +205,11 @@ fn request_key(record: &Record) -> Option<(&'static str, String)> {
 
 fn whose(domain: bool) -> &'static str {
     if domain { "domain" } else { "address" }
+}
+
+fn audit_record(row: &Row) -> Result<Record, Fault> {
+    let Json(audit) = row.try_get(1)?;
+    Ok(Record::Audit { number: unsigned(row.try_get(0)?), audit })
 }
 
 fn spent_record(row: &Row) -> Result<Record, Fault> {

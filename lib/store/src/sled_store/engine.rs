@@ -172,6 +172,11 @@ impl Engine {
         Ok(desk.last)
     }
 
+    /// Nothing is changed while `read` looks: who commits waits. What was made before is seen, durable or not yet.
+    pub(super) fn still<T>(&self, read: impl FnOnce() -> T) -> Result<T, Fault> {
+        self.group.hold(|| self.apply(), read)
+    }
+
     /// Returns when all that has been made is applied and durable.
     pub(super) fn wait_all_durable(&self) -> Result<(), Fault> {
         let last = self.desk().last;

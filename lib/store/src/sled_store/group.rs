@@ -96,6 +96,22 @@ impl Group {
         lead.end(apply)
     }
 
+    /// Lets nobody apply anything while `look` looks, behind all that has been made by then.
+    pub(super) fn hold<T, E>(&self, apply: impl Fn() -> Result<u64, E>, look: impl FnOnce() -> T) -> Result<T, E> {
+        let mut state = self.state();
+        while state.led {
+            let side = state.round.wrapping_add(1) % 2;
+            state.waiting[side] += 1;
+            state = wait(&self.ended[side], state);
+            state.waiting[side] -= 1;
+        }
+        let lead = self.lead(&mut state);
+        drop(state);
+        apply()?;
+        let seen = look();
+        lead.end(apply).map(|()| seen)
+    }
+
     fn lead(&self, state: &mut State) -> Lead<'_> {
         (state.led, state.round, state.last, state.left) = (true, state.round.wrapping_add(1), None, false);
         Lead { group: self, failed: true }
@@ -248,6 +264,42 @@ mod tests {
         };
         group.wait_durable(1, apply, sync).unwrap();
         assert_eq!(applied.load(Ordering::SeqCst), 3, "once for the round, and once for what was left meanwhile");
+    }
+
+    #[test]
+    fn nobody_applies_while_somebody_looks() {
+        let (group, made, applied) = (Group::default(), AtomicU64::new(0), AtomicU64::new(0));
+        let apply = || {
+            let made = made.load(Ordering::SeqCst);
+            applied.store(made, Ordering::SeqCst);
+            Ok::<u64, ()>(made)
+        };
+        let stop = AtomicU64::new(0);
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| {
+                    while stop.load(Ordering::SeqCst) == 0 {
+                        let arrival = group.arrive();
+                        let batch = made.fetch_add(1, Ordering::SeqCst) + 1;
+                        drop(arrival);
+                        group.wait_durable(batch, apply, || Ok(())).unwrap();
+                    }
+                });
+            }
+            for _ in 0..200 {
+                let before = made.load(Ordering::SeqCst);
+                let look = || {
+                    let seen = applied.load(Ordering::SeqCst);
+                    std::thread::yield_now();
+                    (seen, applied.load(Ordering::SeqCst))
+                };
+                let (seen, still) = group.hold(apply, look).unwrap();
+                assert!(seen >= before && seen == still, "{before} were made, {seen} and {still} applied");
+            }
+            stop.store(1, Ordering::SeqCst);
+        });
+        let state = group.state();
+        assert_eq!((state.waiting, state.led, state.arriving), ([0, 0], false, 0));
     }
 
     #[test]

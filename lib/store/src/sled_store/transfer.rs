@@ -33,6 +33,11 @@ impl Transfer for SledStore {
     fn import(&self, records: &[Record]) -> Result<(), Unavailable> {
         self.with(|engine| engine.import(records)).map_err(unavailable)
     }
+
+    /// Those who commit wait until `read` is done.
+    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Transfer)) -> Result<(), Unavailable> {
+        self.with(|engine| engine.still(|| read(self))).map_err(unavailable)
+    }
 }
 
 impl SledStore {

@@ -7,9 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Record, Table, Transfer};
 
-/// So many records at a time; of those with messages, so few.
-const PAGE: usize = 5_000;
-const PAGE_OF_MESSAGES: usize = 8;
+/// So many records of a table at a time; of those with messages, few.
+pub(super) fn page_of(table: Table) -> usize {
+    if table.has_messages() { 8 } else { 5_000 }
+}
 
 /// Why a store was not copied.
 #[derive(Debug, thiserror::Error)]
@@ -47,40 +48,66 @@ pub type Copied = Vec<(Table, u64)>;
 /// # Errors
 /// See [`CopyError`]; nothing of the source is changed, and what the target has is of no use.
 pub fn copy(from: &dyn Transfer, to: &dyn Transfer, mut progress: impl FnMut(Table, u64)) -> Result<Copied, CopyError> {
-    for table in Table::ALL.into_iter().filter(|table| !table.is_of_a_list() && *table != Table::SigningKeys) {
-        if !to.export(table, None, None, 1).map_err(CopyError::Target)?.is_empty() {
-            return Err(CopyError::NotEmpty { table });
-        }
-    }
-    let mut copied = Vec::new();
+    let mut filling = Filling::begin(to)?;
     for table in Table::ALL {
-        let mut sent = Sum::default();
         each_page(from, table, CopyError::Source, |page| {
-            sent.add(page);
-            to.import(page).map_err(CopyError::Target)?;
-            progress(table, sent.count);
+            progress(table, filling.take(table, page)?);
             Ok(())
         })?;
-        let mut arrived = Sum::default();
-        each_page(to, table, CopyError::Target, |page| {
-            arrived.add(page);
-            Ok(())
-        })?;
-        if sent != arrived {
-            return Err(CopyError::Differs { table, sent: sent.count, arrived: arrived.count });
-        }
-        copied.push((table, sent.count));
     }
-    Ok(copied)
+    filling.finish()
+}
+
+/// A store that is being filled, and what it must have in the end.
+pub(super) struct Filling<'a> {
+    to: &'a dyn Transfer,
+    sent: [Sum; Table::ALL.len()],
+}
+
+impl<'a> Filling<'a> {
+    /// Begins with a store that must be empty.
+    pub(super) fn begin(to: &'a dyn Transfer) -> Result<Self, CopyError> {
+        for table in Table::ALL.into_iter().filter(|table| !table.is_of_a_list() && *table != Table::SigningKeys) {
+            if !to.export(table, None, None, 1).map_err(CopyError::Target)?.is_empty() {
+                return Err(CopyError::NotEmpty { table });
+            }
+        }
+        Ok(Filling { to, sent: Default::default() })
+    }
+
+    /// Adds a page of a table, all of one list where it is a table of lists; says how many of its records have been added.
+    pub(super) fn take(&mut self, table: Table, page: &[Record]) -> Result<u64, CopyError> {
+        let sum = &mut self.sent[table.position()];
+        sum.add(page);
+        self.to.import(page).map_err(CopyError::Target)?;
+        Ok(sum.count)
+    }
+
+    /// Looks whether what was added is there, and nothing else.
+    pub(super) fn finish(self) -> Result<Copied, CopyError> {
+        let mut copied = Vec::new();
+        for (table, sent) in Table::ALL.into_iter().zip(self.sent) {
+            let mut arrived = Sum::default();
+            each_page(self.to, table, CopyError::Target, |page| {
+                arrived.add(page);
+                Ok(())
+            })?;
+            if sent != arrived {
+                return Err(CopyError::Differs { table, sent: sent.count, arrived: arrived.count });
+            }
+            copied.push((table, sent.count));
+        }
+        Ok(copied)
+    }
 }
 
 /// Hands over all records of a table, list by list where each has its own.
-fn each_page(
+pub(super) fn each_page<E>(
     store: &dyn Transfer,
     table: Table,
-    wrong: fn(Unavailable) -> CopyError,
-    mut visit: impl FnMut(&[Record]) -> Result<(), CopyError>,
-) -> Result<(), CopyError> {
+    wrong: fn(Unavailable) -> E,
+    mut visit: impl FnMut(&[Record]) -> Result<(), E>,
+) -> Result<(), E> {
     if !table.is_of_a_list() {
         return pages(store, table, None, wrong, &mut visit);
     }
@@ -94,14 +121,14 @@ fn each_page(
     })
 }
 
-fn pages(
+fn pages<E>(
     store: &dyn Transfer,
     table: Table,
     list: Option<&ListAddress>,
-    wrong: fn(Unavailable) -> CopyError,
-    visit: &mut dyn FnMut(&[Record]) -> Result<(), CopyError>,
-) -> Result<(), CopyError> {
-    let limit = if table.has_messages() { PAGE_OF_MESSAGES } else { PAGE };
+    wrong: fn(Unavailable) -> E,
+    visit: &mut dyn FnMut(&[Record]) -> Result<(), E>,
+) -> Result<(), E> {
+    let limit = page_of(table);
     let mut last: Option<Record> = None;
     loop {
         let mut page = store.export(table, list, last.as_ref(), limit).map_err(wrong)?;
@@ -115,7 +142,7 @@ fn pages(
 
 /// How many records there are, and what they are, whatever their order: the sum of the digests of their JSON.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sum {
+pub(super) struct Sum {
     count: u64,
     digest: [u64; 4],
 }

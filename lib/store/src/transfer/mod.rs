@@ -1,12 +1,15 @@
-//! A whole store as a stream of records: what [`copy`] carries from one backend to another.
+//! A whole store as a stream of records: what [`copy`] carries from one backend to another, and what a [`Backup`] has in one file.
 //!
 //! Below [`StoreView`](listmill_core::StoreView) and [`StoreChange`](listmill_core::StoreChange): here are the things that a stage never
 //! sees, message files of decided posts and applied ids among them, and nothing is checked, counted anew or put on record. Nobody else may work
-//! with either store meanwhile.
+//! with a store that is copied or filled; one of which a backup is made goes on.
 
+mod backup;
 mod copy;
 mod record;
 
+pub(crate) use backup::is_last;
+pub use backup::{Backup, BackupError, back_up};
 pub use copy::{Copied, CopyError, copy};
 pub use record::{Record, Table};
 
@@ -35,4 +38,10 @@ pub trait Transfer: Store {
     /// # Errors
     /// The store cannot be written now; or one is there already, and what that leaves behind is of no use.
     fn import(&self, records: &[Record]) -> Result<(), Unavailable>;
+
+    /// Lets `read` look at everything as it is at one moment, whoever works with the store meanwhile.
+    ///
+    /// # Errors
+    /// The store cannot be read now; what `read` has seen may be of several moments.
+    fn at_one_moment(&self, read: &mut dyn FnMut(&dyn Transfer)) -> Result<(), Unavailable>;
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use listmill_core::{
-    Address, AuditRecord, Ban, BounceRecord, BounceTally, Decision, HeldId, HeldPost, ListAddress, Member, MessageFile,
-    Request, SigningKeys, Timestamp, Trust,
+    Address, AuditRecord, Ban, BanScope, BounceRecord, BounceTally, Decision, HeldId, HeldPost, ListAddress, Member,
+    MessageFile, Request, SigningKeys, Timestamp, Trust,
 };
 use listmill_queue_format::EntryId;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,11 @@ impl Table {
         Table::Outbox,
         Table::Audit,
     ];
+
+    /// Its place in [`ALL`](Self::ALL).
+    pub(super) fn position(self) -> usize {
+        Self::ALL.iter().position(|table| *table == self).expect("every table is one of all")
+    }
 
     /// What it is called in front of an operator.
     pub fn name(self) -> &'static str {
@@ -215,6 +220,27 @@ pub enum Record {
 }
 
 impl Record {
+    /// Its table, and the list whose it is.
+    pub(super) fn place(&self) -> (Table, Option<&ListAddress>) {
+        match self {
+            Record::SigningKeys { .. } => (Table::SigningKeys, None),
+            Record::List { .. } => (Table::Lists, None),
+            Record::Member { list, .. } => (Table::Members, Some(list)),
+            Record::Held { post, .. } => (Table::Held, Some(&post.list)),
+            Record::Decision { decision, .. } => (Table::Decisions, Some(&decision.post.list)),
+            Record::Request { request } => (Table::Requests, Some(&request.list)),
+            Record::Bounces { bounces } => (Table::Bounces, Some(&bounces.list)),
+            Record::Tally { list, .. } => (Table::Tallies, Some(list)),
+            Record::CountedOnce { list, .. } => (Table::CountedOnce, Some(list)),
+            Record::Ban { ban: Ban { scope: BanScope::List(list), .. } } => (Table::ListBans, Some(list)),
+            Record::Ban { .. } => (Table::SiteBans, None),
+            Record::Spent { .. } => (Table::Spent, None),
+            Record::Applied { .. } => (Table::Applied, None),
+            Record::Outbox { .. } => (Table::Outbox, None),
+            Record::Audit { .. } => (Table::Audit, None),
+        }
+    }
+
     /// The message files that it has.
     pub(crate) fn files(&self) -> impl Iterator<Item = &MessageFile> {
         let (one, many) = match self {

@@ -1,5 +1,6 @@
 //! The administration commands, one file each.
 
+pub(crate) mod backup;
 pub(crate) mod ban;
 pub(crate) mod bounce;
 pub(crate) mod carry;
