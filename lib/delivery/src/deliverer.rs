@@ -1,6 +1,6 @@
 //! Carries a delivery plan out over a few connections that are kept.
 //!
-//! The transactions of a plan are spread over as many connections as there are. What can go wrong with a connection, and what it
+//! The transactions of a plan are spread over as many connections as its party gets ([`Turns`](crate::turns)). What can go wrong with a connection, and what it
 //! means:
 //!
 //! | | |
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use listmill_core::DeliveryPlan;
+use listmill_core::{DeliveryPlan, Party};
 use listmill_queue_format::{Entry, Outcome};
 use tokio::task::JoinSet;
 use tracing::Instrument;
@@ -89,7 +89,8 @@ impl Deliverer {
     ) -> Result<Vec<(usize, Outcome)>, DeliveryError> {
         let page = self.ledger.begin(entry, claimant)?;
         let job = Arc::new(Job::new(entry, plan, self.ledger.clone(), page, self.connections));
-        let lane = || lane(Arc::clone(&self.pool), Arc::clone(&job), Arc::clone(&self.done));
+        let party = Party::of(entry);
+        let lane = || lane(Arc::clone(&self.pool), Arc::clone(&job), party.clone(), Arc::clone(&self.done));
         let mut lanes = JoinSet::new();
         match self.connections.min(job.left()) {
             // A letter: no other thread has to be woken for it.
@@ -135,10 +136,10 @@ impl Deliverer {
     }
 }
 
-/// Works on a job, one transaction after the other, each in its turn.
-async fn lane(pool: Arc<Pool>, job: Arc<Job>, done: Arc<AtomicU64>) {
+/// Works on a job, one transaction after the other, each in its party's turn.
+async fn lane(pool: Arc<Pool>, job: Arc<Job>, party: Party, done: Arc<AtomicU64>) {
     loop {
-        let _turn = pool.turn().await;
+        let _turn = pool.turn(&party).await;
         if pool.is_stopping() || one(&pool, &job).await.is_none() {
             return;
         }

@@ -2,7 +2,7 @@
 //!
 //! The outbound stage says what to send (a [`DeliveryPlan`](listmill_core::DeliveryPlan)); [`Deliverer`] sends it and says how each recipient
 //! fared; [`Ledger`] remembers that across a kill. Architecture invariant: nothing here decides what becomes of a
-//! recipient that was not served, and nothing here knows a list, a store or a queue.
+//! recipient that was not served, and nothing here knows a store or a queue, or of a list more than its name, by which it takes turns.
 //!
 //! In the order in which the shell uses it:
 //!
@@ -25,6 +25,7 @@ mod relay;
 mod reply;
 mod smtp;
 mod timeouts;
+mod turns;
 mod url;
 
 pub use deliverer::{Deliverer, DeliveryError, SetupError};

@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use listmill_core::Party;
 use tokio::task::JoinSet;
 
 use crate::connection::{Connection, NextHost};
+use crate::turns::{Turn, Turns};
 use crate::{Relay, Reply};
 
 /// The connections to the next host.
@@ -15,7 +16,7 @@ use crate::{Relay, Reply};
 pub(crate) struct Pool {
     next_host: NextHost,
     idle_for: Duration,
-    turns: Semaphore,
+    turns: Turns,
     idle: Mutex<IdleSet>,
     stopping: AtomicBool,
 }
@@ -48,14 +49,18 @@ pub(crate) struct Lease {
 
 impl Pool {
     pub(crate) fn new(next_host: NextHost, connections: usize, idle_for: Duration) -> Pool {
-        let turns = Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS));
-        Pool { next_host, idle_for, turns, idle: Mutex::default(), stopping: AtomicBool::new(false) }
+        Pool {
+            next_host,
+            idle_for,
+            turns: Turns::new(connections),
+            idle: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        }
     }
 
-    /// Waits for a turn. Turns go around: a delivery with many transactions waits behind one that came later after each
-    /// of them, so that no distribution list delays another by more than a few transactions.
-    pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
-        self.turns.acquire().await.expect("the semaphore is never closed")
+    /// Waits for a turn: for one transaction of this party.
+    pub(crate) async fn turn<'a>(&'a self, party: &'a Party) -> Turn<'a> {
+        self.turns.turn(party).await
     }
 
     /// A connection: the one that was used last, or a new one.

@@ -1,0 +1,287 @@
+//! Whose transaction is next: the connections are shared out among the parties that want them.
+//!
+//! A transaction holds its connection until the next host has answered, which may be ten minutes. So it is not enough that turns go around:
+//! a list whose recipients hang would hold every connection sooner or later. Three rules prevent that:
+//!
+//! 1. a free connection goes to a letter, if one waits, and else to the list that holds the fewest, of those the one whose turn is longest ago;
+//! 2. posts leave one connection free for letters, and letters leave one for a post as long as there is none;
+//! 3. a list that holds one leaves another free for a list that holds none, where there are [`ENOUGH`].
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use listmill_core::Party;
+use tokio::sync::oneshot::{self, Receiver, Sender};
+
+/// With fewer connections than these, none is kept free for other lists: their share would be too large.
+const ENOUGH: usize = 5;
+
+/// The turns of the connections to the next host.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    seats: Seats,
+    waiting: HashMap<Party, VecDeque<Sender<()>>>,
+}
+
+/// Who holds how many connections.
+#[derive(Debug)]
+struct Seats {
+    connections: usize,
+    taken: usize,
+    held: HashMap<Party, Seat>,
+    /// How many turns there have been.
+    turns: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Seat {
+    held: usize,
+    /// The number of the party's last turn.
+    last: u64,
+}
+
+impl Seats {
+    fn new(connections: usize) -> Seats {
+        Seats { connections, taken: 0, held: HashMap::new(), turns: 0 }
+    }
+
+    fn of(&self, party: &Party) -> Seat {
+        self.held.get(party).copied().unwrap_or_default()
+    }
+
+    /// Whether the party may take one more: rules 2 and 3.
+    fn may_take(&self, party: &Party) -> bool {
+        let holds = self.of(party).held > 0;
+        let lists_hold = self.taken > self.of(&Party::Letters).held;
+        let left_free = match party {
+            Party::Letters => usize::from(holds && !lists_hold),
+            Party::List(_) => usize::from(lists_hold) + usize::from(holds && self.connections >= ENOUGH),
+        };
+        self.connections - self.taken > left_free
+    }
+
+    /// Who is next of those who wait: rule 1.
+    fn next<'a>(&self, waiting: impl Iterator<Item = &'a Party>) -> Option<&'a Party> {
+        let order = |party: &&Party| {
+            let seat = self.of(party);
+            (**party != Party::Letters, seat.held, seat.last)
+        };
+        waiting.filter(|party| self.may_take(party)).min_by_key(order)
+    }
+
+    fn take(&mut self, party: &Party) {
+        self.turns += 1;
+        self.taken += 1;
+        let seat = self.held.entry(party.clone()).or_default();
+        *seat = Seat { held: seat.held + 1, last: self.turns };
+    }
+
+    /// The turn is over; `more`: somebody of this party waits for another.
+    fn give_back(&mut self, party: &Party, more: bool) {
+        self.taken -= 1;
+        let Some(seat) = self.held.get_mut(party) else { return };
+        seat.held -= 1;
+        // Who has nothing to send has no place in the order, so that it does not grow.
+        if seat.held == 0 && !more {
+            self.held.remove(party);
+        }
+    }
+}
+
+/// A party's turn: it lasts until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    turns: &'a Turns,
+    party: &'a Party,
+}
+
+/// A wait for a turn; dropped, somebody else has it.
+struct Wait<'a> {
+    turns: &'a Turns,
+    party: &'a Party,
+    called: Receiver<()>,
+}
+
+impl Turns {
+    pub(crate) fn new(connections: usize) -> Turns {
+        Turns { state: Mutex::new(State { seats: Seats::new(connections.max(1)), waiting: HashMap::new() }) }
+    }
+
+    /// Waits for a turn of this party.
+    pub(crate) async fn turn<'a>(&'a self, party: &'a Party) -> Turn<'a> {
+        let (call, called) = oneshot::channel();
+        let mut wait = Wait { turns: self, party, called };
+        {
+            let mut state = self.state();
+            state.waiting.entry(party.clone()).or_default().push_back(call);
+            state.call();
+        }
+        (&mut wait.called).await.expect("who calls stays as long as somebody waits");
+        // The call has been received: from here on it is the turn that must end, and no longer the wait.
+        Turn { turns: self, party }
+    }
+
+    fn end(&self, party: &Party) {
+        let mut state = self.state();
+        let more = state.waiting.contains_key(party);
+        state.seats.give_back(party, more);
+        state.call();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Calls whoever may take a turn now.
+    fn call(&mut self) {
+        while let Some(party) = self.seats.next(self.waiting.keys()).cloned() {
+            let Some(line) = self.waiting.get_mut(&party) else { return };
+            let first = line.pop_front();
+            let more = !line.is_empty();
+            if !more {
+                self.waiting.remove(&party);
+            }
+            self.seats.take(&party);
+            // Who has gone meanwhile is passed over.
+            if first.is_none_or(|first| first.send(()).is_err()) {
+                self.seats.give_back(&party, more);
+            }
+        }
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.called.close();
+        if self.called.try_recv().is_ok() {
+            self.turns.end(self.party);
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.turns.end(self.party);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is there at once.
+    fn now<T>(future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        match future.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        }
+    }
+
+    fn list(name: &str) -> Party {
+        Party::List(name.into())
+    }
+
+    /// Lets the party take as many as it may.
+    fn fill(seats: &mut Seats, party: &Party) -> usize {
+        let mut took = 0;
+        while seats.may_take(party) {
+            seats.take(party);
+            took += 1;
+        }
+        took
+    }
+
+    #[test]
+    fn what_one_list_leaves_free_is_there_for_another_and_for_letters() {
+        let (a, b, c) = (list("a"), list("b"), list("c"));
+        let mut seats = Seats::new(10);
+        assert_eq!(fill(&mut seats, &a), 8);
+        assert_eq!(fill(&mut seats, &b), 1);
+        assert_eq!(fill(&mut seats, &c), 0, "the last is for letters");
+        assert_eq!(fill(&mut seats, &Party::Letters), 1);
+        let mut seats = Seats::new(10);
+        assert_eq!(fill(&mut seats, &Party::Letters), 9);
+        assert_eq!(fill(&mut seats, &a), 1);
+        assert_eq!(fill(&mut seats, &b), 0);
+    }
+
+    #[test]
+    fn a_few_connections_are_not_kept_from_the_only_list() {
+        for (connections, held) in [(1, 1), (2, 1), (3, 2), (4, 3), (5, 3), (20, 18)] {
+            assert_eq!(fill(&mut Seats::new(connections), &list("a")), held, "of {connections}");
+        }
+        assert_eq!(fill(&mut Seats::new(1), &Party::Letters), 1);
+    }
+
+    #[test]
+    fn letters_first_then_who_holds_the_fewest_then_who_has_waited_longest() {
+        let (a, b, c, letters) = (list("a"), list("b"), list("c"), Party::Letters);
+        let mut seats = Seats::new(10);
+        for party in [&a, &a, &b, &c, &letters] {
+            seats.take(party);
+        }
+        let all = [&a, &b, &c, &letters];
+        assert_eq!(seats.next(all.into_iter()), Some(&letters));
+        assert_eq!(seats.next([&a, &b, &c].into_iter()), Some(&b), "its turn is longer ago than that of c");
+        seats.take(&b);
+        assert_eq!(seats.next([&a, &b, &c].into_iter()), Some(&c));
+    }
+
+    #[test]
+    fn a_turn_that_ends_calls_the_next_and_a_wait_that_is_given_up_is_passed_over() {
+        let turns = Turns::new(1);
+        let (a, b) = (list("a"), list("b"));
+        let first = now(pin!(turns.turn(&a))).expect("nobody is before it");
+        {
+            let given_up = pin!(turns.turn(&a));
+            assert!(now(given_up).is_none());
+        }
+        let mut second = Box::pin(turns.turn(&b));
+        assert!(now(second.as_mut()).is_none());
+        drop(first);
+        let turn = now(second.as_mut()).expect("it was called");
+        let mut third = Box::pin(turns.turn(&a));
+        assert!(now(third.as_mut()).is_none());
+        drop(turn); // calls the third
+        drop(third); // which has gone
+        assert!(now(pin!(turns.turn(&b))).is_some());
+        assert!(turns.state().seats.held.is_empty() && turns.state().waiting.is_empty());
+    }
+
+    proptest! {
+        /// Whatever comes and goes: nobody waits while a connection is free that it may take, and no list keeps the others out.
+        #[test]
+        fn there_is_always_room_for_a_letter_or_one_that_holds_none(
+            connections in 2_usize..30, steps in proptest::collection::vec((0_usize..5, any::<bool>()), 0..300)
+        ) {
+            let parties = [Party::Letters, list("a"), list("b"), list("c"), list("d")];
+            let mut seats = Seats::new(connections);
+            for (who, takes) in steps {
+                let party = &parties[who];
+                if takes && seats.may_take(party) {
+                    seats.take(party);
+                } else if !takes && seats.of(party).held > 0 {
+                    seats.give_back(party, false);
+                }
+                prop_assert!(seats.taken <= connections);
+                prop_assert_eq!(seats.taken, seats.held.values().map(|seat| seat.held).sum::<usize>());
+                prop_assert!(seats.of(&Party::Letters).held > 0 || seats.may_take(&Party::Letters));
+                let most = parties[1..].iter().map(|list| seats.of(list).held).max().unwrap_or_default();
+                prop_assert!(connections < ENOUGH || most <= connections - 2);
+            }
+        }
+    }
+}
