@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use listmill_queue::{DiskQueues, Kind, MemoryQueues, QueueBackend, QueueError, ShuntReason, State};
+use listmill_queue::{Claimed, DiskQueues, Kind, MemoryQueues, QueueBackend, QueueError, ShuntReason, State};
 use listmill_queue_format::{Entry, Priority, Queue, Recipient, Timestamp, decode};
 use listmill_tests::needs::skipped;
 use serde_json::json;
@@ -41,6 +41,7 @@ const CASES: &[(&str, Case)] = &[
     ("nothing is claimed from a paused queue", paused),
     ("eight claimers get each of 2,000 entries once", claimed_once),
     ("a dropped claim is taken over", dropped_claim),
+    ("a list that has its share in hand is passed over", passed_over),
     ("the status counts what is where", status),
     ("a list is short and in order", listed),
     ("a big message comes out whole", big_message),
@@ -71,6 +72,21 @@ fn the_disk_conforms() {
         let path = root.path().join(count.fetch_add(1, Ordering::Relaxed).to_string());
         Box::new(DiskQueues::open(&path).unwrap())
     });
+}
+
+#[test]
+fn files_that_nobody_has_read_yet_are_passed_over_too() {
+    let root = tempfile::tempdir().unwrap();
+    let of = |list: &str| Entry { list: Some(list.to_owned()), ..entry(list) };
+    DiskQueues::open(root.path()).unwrap().put(&[of("a"), of("a"), of("a"), of("b")]).unwrap();
+    let queues = DiskQueues::open(root.path()).unwrap();
+    queues.share(Queue::Auth, 6);
+    let claims: Vec<Claimed> = (0..3).map(|_| claim(&queues)).collect();
+    assert_eq!(text(&claims[2].entry), "b");
+    assert!(is_empty(&queues));
+    drop(claims); // taken over
+    let claims: Vec<String> = (0..3).map(|_| claim(&queues)).map(|claimed| text(&claimed.entry)).collect();
+    assert_eq!(claims, ["a", "a", "a"], "each was dropped before the next was claimed");
 }
 
 #[test]
@@ -137,6 +153,35 @@ fn urgent_first_without_starvation(queues: &dyn QueueBackend) -> Outcome {
     // Two of eleven claims were for the oldest while urgent entries were there; the normal one overtook nobody before it.
     assert_eq!(low[..2], [(3, "low 1".to_owned()), (7, "low 2".to_owned())]);
     assert_eq!(low[2].1, "normal");
+    Ok(())
+}
+
+fn passed_over(queues: &dyn QueueBackend) -> Outcome {
+    let of = |list: &str, number: u32| Entry { list: Some(list.to_owned()), ..entry(&format!("{list} {number}")) };
+    let texts = |claims: &[Claimed]| claims.iter().map(|claimed| text(&claimed.entry)).collect::<Vec<_>>();
+    queues.share(Queue::Auth, 6);
+    queues.put(&[of("a", 1), of("a", 2), of("a", 3), of("b", 1), of("b", 2)])?;
+    let mut claims: Vec<Claimed> = (0..3).map(|_| claim(queues)).collect();
+    assert_eq!(texts(&claims), ["a 1", "a 2", "b 1"], "two are half of the four that are not for letters");
+    assert!(is_empty(queues), "and one is half of the two that were left");
+    queues.put(&[entry_of(Priority::High, "letter")])?;
+    let letter = claim(queues);
+    assert_eq!(text(&letter.entry), "letter");
+    queues.give_back(letter.claim)?;
+    queues.release(claim(queues).claim)?;
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| claim(queues));
+        queues.release(claims.remove(0).claim)?;
+        let claimed = waiting.join().expect("it came");
+        assert_eq!(text(&claimed.entry), "a 3");
+        queues.release(claimed.claim)
+    })?;
+    for claimed in claims {
+        queues.give_back(claimed.claim)?;
+    }
+    let mut left = drain(queues);
+    left.sort();
+    assert_eq!(left, ["a 2", "b 1", "b 2"]);
     Ok(())
 }
 

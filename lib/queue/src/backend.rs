@@ -105,6 +105,13 @@ pub trait QueueBackend: Send + Sync {
     /// The queue is as it was.
     fn set_paused(&self, queue: Queue, paused: bool) -> Result<(), QueueError>;
 
+    /// From now on at most `places` entries of `queue` are in hand in this process, and no party ([`Party`](listmill_core::Party)) has so many of
+    /// them that there are none for another: a claim passes over the entries of one that has its share, until it has given one back. A backend
+    /// that does not know whose its entries are does nothing.
+    fn share(&self, queue: Queue, places: usize) {
+        let _ = (queue, places);
+    }
+
     /// Ends every claim that is blocked in this process now; they return `None`. For shutdown.
     fn wake(&self);
 

@@ -365,6 +365,10 @@ impl QueueBackend for ForwardQueues {
         self.broker().wake();
     }
 
+    fn share(&self, queue: Queue, places: usize) {
+        self.broker().share(queue, places);
+    }
+
     fn leave(&self, queue: Queue) -> Result<(), QueueError> {
         self.broker().leave(queue)
     }

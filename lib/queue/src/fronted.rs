@@ -121,6 +121,10 @@ impl QueueBackend for FrontedQueues {
         self.queues.wake();
     }
 
+    fn share(&self, queue: Queue, places: usize) {
+        self.queues.share(queue, places);
+    }
+
     fn leave(&self, queue: Queue) -> Result<(), QueueError> {
         self.queues.leave(queue)
     }

@@ -3,7 +3,7 @@
 //! [`QueueBackend`] is what a runner sees; [`DiskQueues`] keeps the entries as message files in a spool directory,
 //! [`AmqpQueues`] at a broker, [`MemoryQueues`] in memory, for tests. [`MixedQueues`] gives each queue a backend of its own, and
 //! [`ForwardQueues`] keeps on this host's disk what a broker does not take. One conformance suite (`tests/backends`) binds them all.
-//! Architecture invariant: a backend carries entries and never looks at what they mean.
+//! Architecture invariant: a backend carries entries and never looks at what they mean; only whose they are, for the turns.
 #![expect(clippy::disallowed_methods, reason = "an effects crate: files, the clock and waiting are its work")]
 
 mod amqp;
@@ -18,6 +18,7 @@ mod lineup;
 mod lock;
 mod memory;
 mod mixed;
+mod shares;
 
 pub use amqp::{AmqpConfig, AmqpHost, AmqpQueues, amqp_check, amqp_definitions};
 pub use backend::{Claim, Claimed, Found, Listed, QueueBackend, QueueStatus, ShuntReason, State};

@@ -1,9 +1,12 @@
 //! Whose turn it is: the places of the entries that can be claimed, bounded in memory.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as At;
 
+use listmill_core::Party;
 use listmill_queue_format::{Entry, EntryId};
 
+use crate::shares::Shares;
 use crate::{State, clock};
 
 /// Every so many claims the oldest entry goes, whatever its class, so that no class starves.
@@ -35,7 +38,8 @@ impl Place {
 /// The oldest places of a set that may be larger than memory should hold.
 #[derive(Debug)]
 pub(crate) struct Oldest {
-    places: BTreeSet<Place>,
+    /// With the party, where it is known.
+    places: BTreeMap<Place, Option<Party>>,
     cap: usize,
     /// There are (or may be) places behind the last one that are not listed here.
     more: bool,
@@ -43,16 +47,27 @@ pub(crate) struct Oldest {
 
 impl Oldest {
     pub(crate) fn new(cap: usize) -> Self {
-        Oldest { places: BTreeSet::new(), cap, more: false }
+        Oldest { places: BTreeMap::new(), cap, more: false }
     }
 
     /// False when it was listed already.
-    pub(crate) fn insert(&mut self, place: Place) -> bool {
+    pub(crate) fn insert(&mut self, place: Place, party: Option<Party>) -> bool {
         // Behind the last one listed stand others that are not: this one is of their kind.
-        if self.more && self.places.last().is_none_or(|last| place > *last) {
+        if self.more && self.places.last_key_value().is_none_or(|(last, _)| place > *last) {
             return true;
         }
-        let new = self.places.insert(place);
+        let new = match self.places.entry(place) {
+            At::Vacant(empty) => {
+                empty.insert(party);
+                true
+            }
+            At::Occupied(mut known) => {
+                if party.is_some() {
+                    known.insert(party);
+                }
+                false
+            }
+        };
         if self.places.len() > self.cap {
             self.places.pop_last();
             self.more = true;
@@ -65,7 +80,12 @@ impl Oldest {
     }
 
     pub(crate) fn first(&self) -> Option<Place> {
-        self.places.first().copied()
+        self.places.first_key_value().map(|(place, _)| *place)
+    }
+
+    /// The first whose party may have one more in hand.
+    fn first_allowed(&self, shares: &Shares) -> Option<Place> {
+        self.places.iter().find(|(_, party)| shares.allow(party.as_ref())).map(|(place, _)| *place)
     }
 
     /// Nothing is listed, and yet there may be something: the set must be read again.
@@ -84,7 +104,7 @@ impl Oldest {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Place> {
-        self.places.iter().copied()
+        self.places.keys().copied()
     }
 }
 
@@ -116,17 +136,17 @@ impl Lineup {
     }
 
     /// False when it was listed already.
-    pub(crate) fn insert(&mut self, place: Place) -> bool {
-        self.class(place).insert(place)
+    pub(crate) fn insert(&mut self, place: Place, party: Option<Party>) -> bool {
+        self.class(place).insert(place, party)
     }
 
     pub(crate) fn remove(&mut self, place: &Place) {
         self.class(*place).remove(place);
     }
 
-    /// Whose turn it is after `claims` claims. The place is taken out.
-    pub(crate) fn next(&mut self, claims: u64) -> Turn {
-        let turn = self.turn(claims);
+    /// Whose turn it is after `claims` claims; who has its share in hand is passed over. The place is taken out.
+    pub(crate) fn next(&mut self, claims: u64, shares: &Shares) -> Turn {
+        let turn = self.turn(claims, shares);
         if let Turn::Of(place) = turn {
             self.remove(&place);
         }
@@ -134,17 +154,17 @@ impl Lineup {
     }
 
     /// As [`next`](Self::next), from two lineups of one queue; whether the place was in the second.
-    pub(crate) fn next_of(first: &mut Self, second: &mut Self, claims: u64) -> (Turn, bool) {
+    pub(crate) fn next_of(first: &mut Self, second: &mut Self, claims: u64, shares: &Shares) -> (Turn, bool) {
         let before = |a: Place, b: Place| if is_for_the_oldest(claims) { a < b } else { (a.rank, a) < (b.rank, b) };
-        match (first.turn(claims), second.turn(claims)) {
-            (Turn::Of(a), Turn::Of(b)) if before(b, a) => (second.next(claims), true),
-            (Turn::Nobody, Turn::Of(_) | Turn::Unknown) => (second.next(claims), true),
-            _ => (first.next(claims), false),
+        match (first.turn(claims, shares), second.turn(claims, shares)) {
+            (Turn::Of(a), Turn::Of(b)) if before(b, a) => (second.next(claims, shares), true),
+            (Turn::Nobody, Turn::Of(_) | Turn::Unknown) => (second.next(claims, shares), true),
+            _ => (first.next(claims, shares), false),
         }
     }
 
-    fn turn(&self, claims: u64) -> Turn {
-        if is_for_the_oldest(claims) { self.oldest() } else { self.most_urgent() }
+    fn turn(&self, claims: u64, shares: &Shares) -> Turn {
+        if is_for_the_oldest(claims) { self.oldest(shares) } else { self.most_urgent(shares) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -155,9 +175,14 @@ impl Lineup {
         self.classes.iter().flat_map(Oldest::iter)
     }
 
-    fn most_urgent(&self) -> Turn {
+    /// With the parties, as far as they are known.
+    pub(crate) fn into_known(self) -> impl Iterator<Item = (Place, Option<Party>)> {
+        self.classes.into_iter().flat_map(|class| class.places)
+    }
+
+    fn most_urgent(&self, shares: &Shares) -> Turn {
         for class in &self.classes {
-            match class.first() {
+            match class.first_allowed(shares) {
                 Some(place) => return Turn::Of(place),
                 None if class.is_used_up() => return Turn::Unknown,
                 None => {}
@@ -166,11 +191,11 @@ impl Lineup {
         Turn::Nobody
     }
 
-    fn oldest(&self) -> Turn {
+    fn oldest(&self, shares: &Shares) -> Turn {
         if self.classes.iter().any(Oldest::is_used_up) {
             return Turn::Unknown;
         }
-        self.classes.iter().filter_map(Oldest::first).min().map_or(Turn::Nobody, Turn::Of)
+        self.classes.iter().filter_map(|class| class.first_allowed(shares)).min().map_or(Turn::Nobody, Turn::Of)
     }
 
     fn class(&mut self, place: Place) -> &mut Oldest {
@@ -192,7 +217,7 @@ mod tests {
 
     fn times(lineup: &mut Lineup) -> Vec<u64> {
         let mut times = Vec::new();
-        while let Turn::Of(place) = lineup.next(times.len() as u64) {
+        while let Turn::Of(place) = lineup.next(times.len() as u64, &Shares::default()) {
             times.push(place.micros);
         }
         times
@@ -202,10 +227,10 @@ mod tests {
     fn urgent_ones_go_first_and_every_fourth_claim_takes_the_oldest() {
         let mut lineup = Lineup::new(100);
         for micros in 10..16 {
-            lineup.insert(place(1, micros));
+            lineup.insert(place(1, micros), None);
         }
-        lineup.insert(place(9, 1));
-        lineup.insert(place(5, 2));
+        lineup.insert(place(9, 1), None);
+        lineup.insert(place(5, 2), None);
         assert_eq!(times(&mut lineup), [10, 11, 12, 1, 13, 14, 15, 2]);
     }
 
@@ -213,25 +238,45 @@ mod tests {
     fn a_lineup_keeps_the_oldest_of_each_class_and_says_when_they_are_used_up() {
         let mut lineup = Lineup::new(2);
         for micros in [5, 3, 4, 1, 2] {
-            lineup.insert(place(5, micros));
+            lineup.insert(place(5, micros), None);
         }
-        lineup.insert(place(9, 7));
-        assert_eq!(lineup.next(0), Turn::Of(place(5, 1)));
-        lineup.insert(place(5, 6)); // not listed: 3 to 5 are before it
-        assert_eq!(lineup.next(0), Turn::Of(place(5, 2)));
-        assert_eq!(lineup.next(0), Turn::Unknown, "not the 7 of a lower class");
-        assert_eq!(lineup.next(3), Turn::Unknown, "nor as the oldest");
-        lineup.insert(place(5, 0));
-        assert_eq!(lineup.next(0), Turn::Unknown, "a used-up class is read again before anything");
+        lineup.insert(place(9, 7), None);
+        assert_eq!(lineup.next(0, &Shares::default()), Turn::Of(place(5, 1)));
+        lineup.insert(place(5, 6), None); // not listed: 3 to 5 are before it
+        assert_eq!(lineup.next(0, &Shares::default()), Turn::Of(place(5, 2)));
+        assert_eq!(lineup.next(0, &Shares::default()), Turn::Unknown, "not the 7 of a lower class");
+        assert_eq!(lineup.next(3, &Shares::default()), Turn::Unknown, "nor as the oldest");
+        lineup.insert(place(5, 0), None);
+        assert_eq!(lineup.next(0, &Shares::default()), Turn::Unknown, "a used-up class is read again before anything");
     }
 
     #[test]
     fn what_is_due_is_taken_out_in_order() {
         let mut oldest = Oldest::new(10);
         for micros in [30, 10, 20] {
-            oldest.insert(place(5, micros));
+            oldest.insert(place(5, micros), None);
         }
         assert_eq!(oldest.take_until(20), [place(5, 10), place(5, 20)]);
         assert_eq!(oldest.first(), Some(place(5, 30)));
+    }
+
+    #[test]
+    fn who_has_its_share_in_hand_is_passed_over() {
+        let (mut lineup, mut shares) = (Lineup::new(100), Shares::default());
+        shares.set_places(4);
+        let (a, b) = (Party::List("a".into()), Party::List("b".into()));
+        shares.took(place(5, 0).id, a.clone());
+        for micros in 1..4 {
+            lineup.insert(place(5, micros), Some(a.clone()));
+        }
+        assert_eq!(lineup.next(0, &shares), Turn::Nobody);
+        lineup.insert(place(9, 4), Some(b));
+        assert_eq!(lineup.next(0, &shares), Turn::Of(place(9, 4)), "although its class is lower");
+        lineup.insert(place(9, 5), Some(Party::Letters));
+        assert_eq!(lineup.next(3, &shares), Turn::Of(place(9, 5)), "although others are older");
+        lineup.insert(place(9, 6), None);
+        assert_eq!(lineup.next(0, &shares), Turn::Of(place(9, 6)), "whose it is will be seen");
+        shares.ended(place(5, 0).id);
+        assert_eq!(lineup.next(0, &shares), Turn::Of(place(5, 1)));
     }
 }

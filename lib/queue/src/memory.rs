@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use listmill_core::Party;
 use listmill_queue_format::{Entry, EntryId, Queue, decode, decode_head, encode};
 
 use crate::backend::Hold;
 use crate::error::Kind;
 use crate::lineup::{Lineup, Place, Turn};
 use crate::lock::{lock, wait};
+use crate::shares::Shares;
 use crate::{Claim, Claimed, Found, Listed, QueueBackend, QueueError, QueueStatus, ShuntReason, State, clock};
 
 /// All queues in the memory of this process.
@@ -35,6 +37,7 @@ struct Shelves {
 struct Shelf {
     entries: HashMap<EntryId, Stored>,
     lineup: Lineup,
+    shares: Shares,
     claims: u64,
     paused: bool,
 }
@@ -43,6 +46,7 @@ struct Shelf {
 #[derive(Debug)]
 struct Stored {
     place: Place,
+    party: Party,
     state: State,
     bytes: Vec<u8>,
     why: Option<ShuntReason>,
@@ -59,7 +63,11 @@ pub(crate) struct MemoryHold {
 impl Drop for MemoryHold {
     fn drop(&mut self) {
         if !self.finished {
-            self.shared.change(|shelves| shelves.queue(self.queue).make_claimable(self.id, None));
+            self.shared.change(|shelves| {
+                let shelf = shelves.queue(self.queue);
+                shelf.shares.ended(self.id);
+                shelf.make_claimable(self.id, None);
+            });
         }
     }
 }
@@ -79,7 +87,11 @@ impl MemoryQueues {
         match claim.hold {
             Hold::Memory(mut hold) if Arc::ptr_eq(&hold.shared, &self.shared) => {
                 hold.finished = true;
-                self.shared.change(|shelves| finish(shelves.queue(hold.queue), hold.id));
+                self.shared.change(|shelves| {
+                    let shelf = shelves.queue(hold.queue);
+                    shelf.shares.ended(hold.id);
+                    finish(shelf, hold.id);
+                });
                 Ok(())
             }
             _ => Err(QueueError::new("finish", claim.id, Kind::Misuse("the claim is of another queue backend"))),
@@ -100,6 +112,7 @@ impl Shelves {
         self.queues.entry(queue).or_insert_with(|| Shelf {
             entries: HashMap::new(),
             lineup: Lineup::new(usize::MAX),
+            shares: Shares::default(),
             claims: 0,
             paused: false,
         })
@@ -114,10 +127,11 @@ impl Shelves {
 impl Shelf {
     fn store(&mut self, entry: &Entry, bytes: Vec<u8>) {
         let (state, place) = Place::of(entry);
+        let party = Party::of(entry);
         if state == State::New {
-            self.lineup.insert(place);
+            self.lineup.insert(place, Some(party.clone()));
         }
-        self.entries.insert(entry.id, Stored { place, state, bytes, why: None });
+        self.entries.insert(entry.id, Stored { place, party, state, bytes, why: None });
     }
 
     /// At its old place, or at that of `micros`.
@@ -126,7 +140,7 @@ impl Shelf {
             stored.state = State::New;
             stored.why = None;
             stored.place.micros = micros.unwrap_or(stored.place.micros);
-            self.lineup.insert(stored.place);
+            self.lineup.insert(stored.place, Some(stored.party.clone()));
         }
     }
 
@@ -146,10 +160,11 @@ impl Shelf {
 
     fn claim(&mut self) -> Option<(EntryId, Entry)> {
         self.move_due();
-        let Turn::Of(place) = self.lineup.next(self.claims) else { return None };
+        let Turn::Of(place) = self.lineup.next(self.claims, &self.shares) else { return None };
         self.claims += 1;
         let stored = self.entries.get_mut(&place.id).expect("who has a place in the lineup is stored");
         stored.state = State::Claimed;
+        self.shares.took(place.id, stored.party.clone());
         Some((place.id, decode(&stored.bytes).expect("it was encoded here")))
     }
 
@@ -288,6 +303,10 @@ impl QueueBackend for MemoryQueues {
     fn set_paused(&self, queue: Queue, paused: bool) -> Result<(), QueueError> {
         self.shared.change(|shelves| shelves.queue(queue).paused = paused);
         Ok(())
+    }
+
+    fn share(&self, queue: Queue, places: usize) {
+        self.shared.change(|shelves| shelves.queue(queue).shares.set_places(places));
     }
 
     fn wake(&self) {

@@ -119,6 +119,10 @@ impl QueueBackend for MixedQueues {
         self.each().for_each(|backend| backend.wake());
     }
 
+    fn share(&self, queue: Queue, places: usize) {
+        self.of(queue).share(queue, places);
+    }
+
     fn leave(&self, queue: Queue) -> Result<(), QueueError> {
         self.of(queue).leave(queue)
     }

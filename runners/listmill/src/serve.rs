@@ -27,7 +27,7 @@ use crate::placement::Lookup;
 use crate::watching::{Desk, Manager, Open, roots};
 use crate::{backends, placement, wiring};
 
-/// Threads of a runner that decides; the one that delivers has as many as it has connections.
+/// Threads of a runner that decides.
 const THREADS: usize = 2;
 /// Threads of one that waits for a broker or a database with each entry, far longer than it decides: what waits together shares their syncs.
 const WAITING_THREADS: usize = 8;
@@ -150,7 +150,9 @@ impl Serving {
                     health.trouble("smarthost", None);
                 };
                 self.crew.at_end(queue, Box::new(farewell));
-                (wiring::delivery(deliverer, runtime.handle().clone()), site.connections)
+                let places = places(site.connections);
+                self.shell.queues.share(queue, places);
+                (wiring::delivery(deliverer, runtime.handle().clone()), places)
             }
         };
         let stop = self.crew.stop_of(queue);
@@ -274,6 +276,12 @@ fn room(site: &Site) -> Room {
 fn trail(site: &Site) -> Outcome<Trail> {
     let names = placement::has_store(site)?;
     Ok(Trail::new(&site.trail(), TrailConfig { keep: site.trail_keep, max_size: site.trail_size, names }))
+}
+
+/// How many entries are being delivered at once, a thread each, and most of them waiting for a connection. A list gets half of those that are not
+/// for letters, which is one for each connection, and another one half of the rest ([0047](../../../specs/decisions/0047-turns.md)).
+fn places(connections: usize) -> usize {
+    2 * connections + 2
 }
 
 /// A decision about an entry of this queue is carried out by servers, and not on this host's disk.

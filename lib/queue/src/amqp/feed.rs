@@ -29,6 +29,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// a message is unacknowledged for 30 minutes.)
 const IDLE: Duration = Duration::from_secs(15 * 60);
 
+/// Octets of messages, or one message, that go behind the others in one look because their list has its share in hand.
+const ROUND: usize = 8 << 20;
+
 /// What the task is asked for.
 pub(super) enum Order {
     /// Consume, and say when what the broker has for us has arrived.
@@ -241,7 +244,7 @@ impl Feed<'_> {
         if self.line.last_claim().elapsed() > IDLE && self.is_consuming() {
             return self.leave().await;
         }
-        Ok(())
+        self.unclog().await
     }
 
     async fn consume(&mut self, class: Priority, wide: bool) -> Result<(), Fault> {
@@ -304,7 +307,24 @@ impl Feed<'_> {
         self.cancel().await?;
         self.flush().await?;
         self.line.settled(false);
-        for (place, held) in self.line.take_out(None) {
+        let held = self.line.take_out(None);
+        self.put_behind(held).await
+    }
+
+    /// What is held only because its list has its share in hand must not keep out whoever is behind it at the broker.
+    async fn unclog(&mut self) -> Result<(), Fault> {
+        for class in self.line.clogged(usize::from(self.prefetch)) {
+            if count(&self.channel, &names::class_queue(self.line.queue, class)).await? > 0 {
+                let clogging = self.line.take_out_of(class, ROUND);
+                self.put_behind(clogging).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// These go behind all others.
+    async fn put_behind(&mut self, entries: Vec<(Place, Held)>) -> Result<(), Fault> {
+        for (place, held) in entries {
             let moved = match encode(&held.entry) {
                 Ok(body) => self.session.publish(vec![Outgoing::entry(&held.entry, body).written(place.micros)]).await,
                 Err(error) => Err(Fault::Away(error.to_string())),

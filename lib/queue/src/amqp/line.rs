@@ -5,11 +5,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
 use lapin::Acker;
-use listmill_queue_format::{Entry, EntryId, Queue};
+use listmill_core::Party;
+use listmill_queue_format::{Entry, EntryId, Priority, Queue};
 
 use super::fault::Fault;
+use super::names;
 use crate::lineup::{Lineup, Place, Turn};
 use crate::lock::{lock, wait};
+use crate::shares::Shares;
 
 /// The entries of one queue that this process holds unacknowledged: those that wait for a claim here, and those in hand.
 pub(super) struct Line {
@@ -21,6 +24,7 @@ pub(super) struct Line {
 struct Inner {
     held: HashMap<Place, Held>,
     lineup: Lineup,
+    shares: Shares,
     in_hand: HashMap<Place, u64>,
     claims: u64,
     /// Of which channel all of them are, counted by the task that consumes.
@@ -72,6 +76,7 @@ impl Line {
         let inner = Inner {
             held: HashMap::new(),
             lineup: Lineup::new(usize::MAX),
+            shares: Shares::default(),
             in_hand: HashMap::new(),
             claims: 0,
             session: 0,
@@ -121,6 +126,7 @@ impl Line {
         inner.settled = false;
         inner.held.clear();
         inner.in_hand.clear();
+        inner.shares.clear();
         inner.lineup = Lineup::new(usize::MAX);
     }
 
@@ -147,15 +153,28 @@ impl Line {
     /// A claim ends without the entry having gone anywhere: here it waits for the next claim, unless the broker has it again.
     fn put_back(&self, place: Place, held: Held) {
         let mut inner = self.lock();
-        if inner.session == held.session && inner.in_hand.remove(&place).is_some() && !held.acker.poisoned() {
-            inner.hold(place, held);
-            self.changed.notify_one();
+        if inner.session == held.session && inner.in_hand.remove(&place).is_some() {
+            inner.shares.ended(place.id);
+            if !held.acker.poisoned() {
+                inner.hold(place, held);
+            }
+            self.changed.notify_all();
         }
     }
 
     /// A claim has ended, and the entry with it.
     fn gone(&self, place: &Place) {
-        self.lock().in_hand.remove(place);
+        let mut inner = self.lock();
+        inner.in_hand.remove(place);
+        if inner.shares.ended(place.id) {
+            self.changed.notify_all();
+        }
+    }
+
+    /// So many can be in hand at once.
+    pub(super) fn share(&self, places: usize) {
+        self.lock().shares.set_places(places);
+        self.changed.notify_all();
     }
 
     pub(super) fn count(&self) -> Count {
@@ -172,6 +191,36 @@ impl Line {
         places.sort_unstable();
         let out = |place: Place| inner.take_at(place).map(|held| (place, held));
         places.into_iter().filter_map(out).collect()
+    }
+
+    /// The classes of which this process holds as many entries as it may, while each that waits here is of a party that has its share in hand:
+    /// whoever is behind them at the broker is kept out.
+    pub(super) fn clogged(&self, prefetch: usize) -> Vec<Priority> {
+        let inner = self.lock();
+        let is_clogged = |class: &Priority| {
+            let mut waiting = inner.held.iter().filter(|(place, _)| place.rank == class.rank()).peekable();
+            let in_hand = inner.in_hand.keys().filter(|place| place.rank == class.rank()).count();
+            let is_full = in_hand + waiting.clone().count() >= prefetch;
+            waiting.peek().is_some() && is_full && waiting.all(|(_, held)| inner.has_share(&held.entry))
+        };
+        names::CLASSES.into_iter().filter(is_clogged).collect()
+    }
+
+    /// Takes out the oldest of this class that wait here, until `enough` octets of messages.
+    pub(super) fn take_out_of(&self, class: Priority, enough: usize) -> Vec<(Place, Held)> {
+        let mut inner = self.lock();
+        let mut waiting: Vec<Place> = inner.held.keys().filter(|place| place.rank == class.rank()).copied().collect();
+        waiting.sort_unstable();
+        let (mut out, mut octets) = (Vec::new(), 0);
+        for place in waiting {
+            if octets >= enough {
+                break;
+            }
+            let Some(held) = inner.take_at(place) else { continue };
+            octets += held.entry.message.len();
+            out.push((place, held));
+        }
+        out
     }
 
     /// Whether somebody in this process works on it.
@@ -221,8 +270,12 @@ impl Line {
 }
 
 impl Inner {
+    fn has_share(&self, entry: &Entry) -> bool {
+        !self.shares.allow(Some(&Party::of(entry)))
+    }
+
     fn hold(&mut self, place: Place, held: Held) {
-        self.lineup.insert(place);
+        self.lineup.insert(place, Some(Party::of(&held.entry)));
         self.held.insert(place, held);
     }
 
@@ -230,10 +283,11 @@ impl Inner {
         if self.paused || !self.settled {
             return None;
         }
-        let Turn::Of(place) = self.lineup.next(self.claims) else { return None };
+        let Turn::Of(place) = self.lineup.next(self.claims, &self.shares) else { return None };
         self.claims += 1;
         let held = self.held.remove(&place).expect("who has a place in the lineup is held");
         self.in_hand.insert(place, held.session);
+        self.shares.took(place.id, Party::of(&held.entry));
         Some((place, held))
     }
 

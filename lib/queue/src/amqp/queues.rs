@@ -265,6 +265,10 @@ impl QueueBackend for AmqpQueues {
         self.feeds.iter().for_each(|feed| feed.line.wake());
     }
 
+    fn share(&self, queue: Queue, places: usize) {
+        self.feed(queue).line.share(places);
+    }
+
     fn leave(&self, queue: Queue) -> Result<(), QueueError> {
         let (done, left) = oneshot::channel();
         let _ = self.feed(queue).orders.send(Order::Leave(done)); // without the task nothing is held

@@ -21,7 +21,7 @@ impl Spool {
             let began = Instant::now();
             let mut deferred = Oldest::new(REMEMBERED);
             let scanned = self.scan(State::Deferred, |place| {
-                deferred.insert(place);
+                deferred.insert(place, None);
             });
             self.line.scanned_deferred(began, scanned.is_ok().then_some(deferred));
             self.report("read the deferred entries", scanned);

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use listmill_core::Party;
 use listmill_queue_format::{DecodeError, Entry, Queue, decode};
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -93,6 +94,8 @@ impl Drop for Scanning<'_> {
 enum Refused {
     /// Somebody else has it, or has had it.
     Taken,
+    /// Its party has its share in hand.
+    Later,
     /// It is claimed or written right now: look again soon.
     Locked,
     /// It stays where it is, for somebody who understands it.
@@ -168,7 +171,7 @@ impl Spool {
             if skipped.contains(&place) {
                 still_skipped.insert(place);
             } else {
-                lineup.insert(place);
+                lineup.insert(place, None);
             }
         })?;
         Ok((lineup, still_skipped))
@@ -193,7 +196,7 @@ impl Spool {
         let name = place.name();
         match self.open_and_lock(place, &name) {
             Ok(claimed) => return Ok(Some(claimed)),
-            Err(Refused::Taken) => {}
+            Err(Refused::Taken | Refused::Later) => {}
             Err(Refused::Locked) => self.line.unsure(),
             Err(Refused::Skip(reason)) => {
                 if self.line.skip(place) {
@@ -223,7 +226,9 @@ impl Spool {
         }
         let entry = self.read_entry(place, &opened)?;
         // Remembered before it is there, so that the search for orphans never takes it for one.
-        self.line.claimed(place);
+        if !self.line.claimed(place, Party::of(&entry)) {
+            return Err(Refused::Later);
+        }
         let renamed = self.new.rename(name, &self.cur, name);
         if let Err(errno) = renamed {
             self.line.not_claimed(&place);

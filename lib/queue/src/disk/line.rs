@@ -5,12 +5,14 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use listmill_queue_format::Entry;
+use listmill_core::Party;
+use listmill_queue_format::{Entry, EntryId};
 
 use super::journal::shelf::Shelf;
 use crate::clock;
 use crate::lineup::{Lineup, Oldest, Place, Turn};
 use crate::lock::{Bell, lock};
+use crate::shares::Shares;
 
 /// So many places of each class (and so many deferred ones) are remembered; the rest waits for the next scan.
 pub(super) const REMEMBERED: usize = 4096;
@@ -24,6 +26,8 @@ const EMPTY: Duration = Duration::from_millis(20);
 const DUE: Duration = Duration::from_millis(1);
 /// Orphans are looked for so often.
 const ORPHANS: Duration = Duration::from_secs(1);
+/// When a claim ends there may be room for one more of its party, and for one of another.
+const CALLED: usize = 2;
 /// So many finished places are known, to tell late news of them from news.
 const FINISHED: usize = 64;
 /// `tmp` and the index are swept so often.
@@ -55,6 +59,8 @@ pub(super) struct LineState {
     deferred: Oldest,
     /// Files that stay where they are: written by a newer version, or unreadable.
     skipped: Arc<BTreeSet<Place>>,
+    /// Whose are those that this process has claimed.
+    pub(super) shares: Shares,
     /// What this process has claimed.
     pub(super) held: HashSet<Place>,
     /// What it was done with lately: the file system tells of an entry late, when it may be gone.
@@ -127,6 +133,7 @@ impl Line {
                 paused: false,
                 deferred: Oldest::new(REMEMBERED),
                 skipped: Arc::default(),
+                shares: Shares::default(),
                 held: HashSet::new(),
                 finished: VecDeque::with_capacity(FINISHED),
                 claims: 0,
@@ -152,7 +159,7 @@ impl Line {
         let mut arrived = 0;
         for place in places {
             let old = state.skipped.contains(&place) || state.held.contains(&place) || state.finished.contains(&place);
-            arrived += usize::from(!old && state.lineup.insert(place));
+            arrived += usize::from(!old && state.lineup.insert(place, None));
         }
         self.wake(state, arrived);
     }
@@ -161,7 +168,7 @@ impl Line {
     pub(super) fn returned(&self, place: Place) {
         let mut state = lock(&self.state);
         state.finished.retain(|finished| *finished != place);
-        state.lineup.insert(place);
+        state.lineup.insert(place, None);
         self.wake(state, 1);
     }
 
@@ -170,7 +177,7 @@ impl Line {
         let mut state = lock(&self.state);
         let mut first = state.deferred.first();
         for place in places {
-            state.deferred.insert(place);
+            state.deferred.insert(place, None);
         }
         // Somebody has to look at the clock again when there is a new first one.
         first = if first == state.deferred.first() { None } else { state.deferred.first() };
@@ -220,12 +227,13 @@ impl Line {
         let scan = state.new_scan.is_older_than(believed);
         let (turn, here) = match scan {
             true => (Turn::Unknown, false),
-            false => Lineup::next_of(&mut state.lineup, &mut state.shelf.lineup, state.claims),
+            false => Lineup::next_of(&mut state.lineup, &mut state.shelf.lineup, state.claims, &state.shares),
         };
         match turn {
             Turn::Of(place) if here => {
                 state.claims += 1;
                 let entry = state.shelf.claim(place).expect("who has a place in its lineup is on the shelf");
+                state.shares.took(place.id, Party::of(&entry));
                 Step::Have(place, entry)
             }
             Turn::Of(place) => Step::Try(place),
@@ -253,8 +261,8 @@ impl Line {
         state.new_scan = Scan { running: false, ended: Some(Instant::now()), took: began.elapsed() };
         if let Some((mut lineup, still_skipped)) = found {
             // What came during the scan may be missing in it.
-            for place in state.lineup.iter() {
-                lineup.insert(place);
+            for (place, party) in std::mem::replace(&mut state.lineup, Lineup::new(REMEMBERED)).into_known() {
+                lineup.insert(place, party);
             }
             state.lineup = lineup;
             state.skipped = Arc::new(still_skipped);
@@ -269,11 +277,29 @@ impl Line {
         state.skipped.len() < SKIPPED && Arc::make_mut(&mut state.skipped).insert(place)
     }
 
-    pub(super) fn claimed(&self, place: Place) {
+    /// This one of this party is claimed; `false` when the party has its share in hand, and this one must wait where it is.
+    pub(super) fn claimed(&self, place: Place, party: Party) -> bool {
         let mut state = lock(&self.state);
+        if !state.shares.allow(Some(&party)) {
+            state.lineup.insert(place, Some(party));
+            return false;
+        }
         state.claims += 1;
         state.shelf.was_claimed();
         state.held.insert(place);
+        state.shares.took(place.id, party);
+        true
+    }
+
+    /// So many entries can be in hand at once.
+    pub(super) fn share(&self, places: usize) {
+        self.change(|state| state.shares.set_places(places));
+    }
+
+    /// A claim has ended: who was passed over for it may have its turn.
+    pub(super) fn ended(&self, mut state: MutexGuard<'_, LineState>, id: EntryId) {
+        let woken = if state.shares.ended(id) { CALLED } else { 0 };
+        self.wake(state, woken);
     }
 
     /// A claim of this process has ended, and the entry is no longer there.
@@ -284,17 +310,21 @@ impl Line {
             state.finished.pop_front();
         }
         state.finished.push_back(*place);
+        self.ended(state, place.id);
     }
 
     /// It was no claim after all.
     pub(super) fn not_claimed(&self, place: &Place) {
-        lock(&self.state).held.remove(place);
+        let mut state = lock(&self.state);
+        state.held.remove(place);
+        self.ended(state, place.id);
     }
 
     /// A claim of this process was dropped: it is an orphan now, to be taken over at once.
     pub(super) fn dropped(&self, place: &Place) {
         self.change(|state| {
             state.held.remove(place);
+            state.shares.ended(place.id);
             state.dropped = true;
         });
     }
@@ -339,7 +369,7 @@ impl Line {
             state.deferred_scan = Scan { running: false, ended: Some(Instant::now()), took: began.elapsed() };
             let Some(mut found) = found else { return };
             for place in state.deferred.iter() {
-                found.insert(place);
+                found.insert(place, None);
             }
             state.deferred = found;
         });

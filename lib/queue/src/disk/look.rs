@@ -90,7 +90,7 @@ impl Spool {
         self.all_places(state, |place| {
             let class = if state == State::Deferred { 0 } else { usize::from(place.rank) };
             if let Some(class) = classes.get_mut(class) {
-                class.insert(place);
+                class.insert(place, None);
             }
         })?;
         Ok(classes.iter().flat_map(Oldest::iter).take(limit).collect())

@@ -122,6 +122,10 @@ impl QueueBackend for DiskQueues {
         self.spool(queue).set_paused(paused)
     }
 
+    fn share(&self, queue: Queue, places: usize) {
+        self.spool(queue).line.share(places);
+    }
+
     fn wake(&self) {
         self.wakes.fetch_add(1, Ordering::AcqRel);
         self.shared.spools.iter().for_each(|spool| spool.line.news());

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
+use listmill_core::Party;
 use listmill_queue_format::{Entry, EntryId, decode};
 
 use crate::disk::line::{Line, LineState};
@@ -48,6 +49,7 @@ struct Kept {
     bytes: Arc<Vec<u8>>,
     /// The same, until somebody claims it.
     entry: Option<Box<Entry>>,
+    party: Party,
     at: At,
 }
 
@@ -173,8 +175,8 @@ impl Line {
             return false;
         }
         state.shelf.octets.fetch_add(weight(bytes), Ordering::Relaxed);
-        let (entry, bytes) = (Some(Box::new(entry.clone())), Arc::clone(bytes));
-        state.shelf.entries.insert(place.id, Kept { place, segment: 0, bytes, entry, at: At::Arriving });
+        let (entry, party, bytes) = (Some(Box::new(entry.clone())), Party::of(entry), Arc::clone(bytes));
+        state.shelf.entries.insert(place.id, Kept { place, segment: 0, bytes, entry, party, at: At::Arriving });
         true
     }
 
@@ -204,7 +206,8 @@ impl Line {
         for place in places {
             if let Some(kept) = state.shelf.entries.get_mut(&place.id) {
                 (kept.at, kept.segment) = (At::Waiting, segment);
-                state.shelf.lineup.insert(*place);
+                let party = kept.party.clone();
+                state.shelf.lineup.insert(*place, Some(party));
             }
         }
         self.wake(state, places.len());
@@ -215,15 +218,18 @@ impl Line {
     pub(in crate::disk) fn finish_kept(&self, id: EntryId) -> Option<Finished> {
         let mut state = self.settled(id);
         let kept = state.shelf.remove(id)?;
-        Some(match kept.at {
+        let finished = match kept.at {
             At::InCur(file) => Finished::InCur(file),
             _ => Finished::Kept(kept.segment),
-        })
+        };
+        self.ended(state, id);
+        Some(finished)
     }
 
     /// A claim has ended, and the entry can be claimed again; the file when it has become one meanwhile.
     pub(in crate::disk) fn put_back(&self, id: EntryId) -> Option<File> {
         let mut state = self.settled(id);
+        state.shares.ended(id);
         let kept = state.shelf.entries.get_mut(&id)?;
         match std::mem::replace(&mut kept.at, At::Waiting) {
             At::InCur(file) => {
@@ -231,11 +237,11 @@ impl Line {
                 Some(file)
             }
             _ => {
-                let place = kept.place;
+                let (place, party) = (kept.place, kept.party.clone());
                 state.shelf.claimed.remove(&id);
                 state.shelf.returned.insert(id);
-                state.shelf.lineup.insert(place);
-                self.wake(state, 1);
+                state.shelf.lineup.insert(place, Some(party));
+                self.wake(state, 2);
                 None
             }
         }
@@ -300,8 +306,8 @@ impl Line {
                 state.held.insert(left.place);
             }
             None => {
-                state.shelf.remove(left.place.id);
-                state.lineup.insert(left.place);
+                let party = state.shelf.remove(left.place.id).map(|kept| kept.party);
+                state.lineup.insert(left.place, party);
                 self.wake(state, 1);
             }
         }
@@ -314,7 +320,8 @@ impl Line {
         if let Some(kept) = state.shelf.entries.get_mut(&left.place.id) {
             kept.at = left.claimed.map_or(At::Waiting, At::Claimed);
             if left.claimed.is_none() {
-                state.shelf.lineup.insert(left.place);
+                let party = kept.party.clone();
+                state.shelf.lineup.insert(left.place, Some(party));
             }
         }
         drop(state);
