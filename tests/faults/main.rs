@@ -8,5 +8,6 @@
 mod blows;
 mod disk;
 mod errors;
+mod fairness;
 mod kills;
 mod lines;

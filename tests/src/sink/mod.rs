@@ -14,5 +14,5 @@ mod server;
 mod session;
 
 pub use certificates::{Authority, Identity};
-pub use script::{Answer, Asked, Script, Security, Step};
+pub use script::{Answer, Asked, Gate, Script, Security, Step};
 pub use server::{Received, Sink};

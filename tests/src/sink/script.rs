@@ -1,5 +1,9 @@
 //! What the sink offers, and how it answers.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 use super::Identity;
 
 /// How the sink behaves; the default takes everything.
@@ -12,6 +16,8 @@ pub struct Script {
     pub login: Option<(String, String)>,
     /// It speaks LMTP.
     pub lmtp: bool,
+    /// So many octets of each message are kept; what is looked at is looked at in the whole of it.
+    pub keep: usize,
     /// What it says at each step.
     pub answer: Box<dyn Fn(&Asked<'_>) -> Answer + Send + Sync>,
 }
@@ -85,7 +91,38 @@ pub enum Answer {
     CloseWithin(usize),
     /// Says nothing any more.
     Stall,
+    /// Says nothing until the gate is open, and then this line.
+    Until(Gate, String),
 }
+
+/// What some answers wait for; clones are the same gate.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    /// A closed one.
+    pub fn closed() -> Gate {
+        Gate(Arc::new(Semaphore::new(0)))
+    }
+
+    /// From now on nobody waits here.
+    pub fn open(&self) {
+        self.0.close();
+    }
+
+    pub(super) async fn passed(&self) {
+        // An error is what tells that it is open.
+        let _ = self.0.acquire().await;
+    }
+}
+
+impl PartialEq for Gate {
+    fn eq(&self, other: &Gate) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Gate {}
 
 impl Answer {
     /// A line.
@@ -97,7 +134,7 @@ impl Answer {
     pub(super) fn is_good(&self, usual: &str) -> bool {
         match self {
             Answer::Usual => usual.starts_with(['2', '3']),
-            Answer::Say(line) | Answer::SayAndClose(line) => line.starts_with(['2', '3']),
+            Answer::Say(line) | Answer::SayAndClose(line) | Answer::Until(_, line) => line.starts_with(['2', '3']),
             Answer::Raw(bytes) | Answer::InPieces(bytes) => matches!(bytes.first(), Some(b'2' | b'3')),
             Answer::Close | Answer::CloseWithin(_) | Answer::Stall => false,
         }
@@ -112,6 +149,7 @@ impl Default for Script {
             security: Security::None,
             login: None,
             lmtp: false,
+            keep: usize::MAX,
             answer: Box::new(|_| Answer::Usual),
         }
     }

@@ -100,6 +100,11 @@ impl Sink {
         self.shared.log().received.len()
     }
 
+    /// How many of them are such; nothing is copied for it.
+    pub fn count_of(&self, is_such: impl Fn(&Received) -> bool) -> usize {
+        self.shared.log().received.iter().filter(|received| is_such(received)).count()
+    }
+
     /// How often each recipient was served: told so, and not only sent to.
     pub fn served(&self) -> HashMap<String, usize> {
         let mut served = HashMap::new();

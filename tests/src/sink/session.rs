@@ -98,6 +98,10 @@ impl Session<'_> {
             }
             Answer::Close => Err(ended()),
             Answer::Stall => std::future::pending().await,
+            Answer::Until(gate, line) => {
+                gate.passed().await;
+                self.say(&line).await
+            }
         }
     }
 
@@ -298,7 +302,7 @@ impl Session<'_> {
                 return_path: return_path.clone(),
                 parameters: parameters.clone(),
                 recipients,
-                data: data.clone(),
+                data: data[..data.len().min(self.shared.script.keep)].to_vec(),
                 acknowledged: answer.is_good(usual),
                 connection: self.number,
                 encrypted: self.encrypted,
