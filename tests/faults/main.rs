@@ -11,3 +11,4 @@ mod errors;
 mod fairness;
 mod kills;
 mod lines;
+mod smarthost;

@@ -75,6 +75,15 @@ pub trait QueueBackend: Send + Sync {
     /// The backend cannot be read now.
     fn status(&self, queue: Queue) -> Result<QueueStatus, QueueError>;
 
+    /// Which of these entries of a queue can be claimed or are claimed; `None` when the backend cannot tell.
+    ///
+    /// # Errors
+    /// The backend cannot be read now.
+    fn waiting(&self, queue: Queue, ids: &[EntryId]) -> Result<Option<Vec<EntryId>>, QueueError> {
+        let _ = (queue, ids);
+        Ok(None)
+    }
+
     /// At most `limit` entries of a queue in one state, in the order of their turn; reads no messages.
     ///
     /// # Errors

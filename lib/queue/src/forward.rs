@@ -365,6 +365,10 @@ impl QueueBackend for ForwardQueues {
         self.broker().wake();
     }
 
+    fn waiting(&self, queue: Queue, ids: &[EntryId]) -> Result<Option<Vec<EntryId>>, QueueError> {
+        self.broker().waiting(queue, ids)
+    }
+
     fn share(&self, queue: Queue, places: usize) {
         self.broker().share(queue, places);
     }

@@ -121,6 +121,11 @@ impl QueueBackend for FrontedQueues {
         self.queues.wake();
     }
 
+    /// What has gone through a runner in front is not found: that one may have given it another id.
+    fn waiting(&self, queue: Queue, ids: &[EntryId]) -> Result<Option<Vec<EntryId>>, QueueError> {
+        if self.fronts.contains_key(&queue) { Ok(None) } else { self.queues.waiting(queue, ids) }
+    }
+
     fn share(&self, queue: Queue, places: usize) {
         self.queues.share(queue, places);
     }

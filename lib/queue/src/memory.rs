@@ -305,6 +305,14 @@ impl QueueBackend for MemoryQueues {
         Ok(())
     }
 
+    fn waiting(&self, queue: Queue, ids: &[EntryId]) -> Result<Option<Vec<EntryId>>, QueueError> {
+        Ok(Some(self.shelves(|shelves| {
+            let shelf = shelves.queue(queue);
+            let waits = |stored: &Stored| matches!(stored.state, State::New | State::Claimed);
+            ids.iter().copied().filter(|id| shelf.entries.get(id).is_some_and(waits)).collect()
+        })))
+    }
+
     fn share(&self, queue: Queue, places: usize) {
         self.shared.change(|shelves| shelves.queue(queue).shares.set_places(places));
     }

@@ -119,6 +119,10 @@ impl QueueBackend for MixedQueues {
         self.each().for_each(|backend| backend.wake());
     }
 
+    fn waiting(&self, queue: Queue, ids: &[EntryId]) -> Result<Option<Vec<EntryId>>, QueueError> {
+        self.of(queue).waiting(queue, ids)
+    }
+
     fn share(&self, queue: Queue, places: usize) {
         self.of(queue).share(queue, places);
     }

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod logs;
 
+mod brake;
 mod clock;
 mod crew;
 mod deliver;
@@ -23,6 +24,7 @@ mod watch;
 mod work;
 mod worker;
 
+pub use brake::{Brake, PagingWorker};
 pub use clock::{Clock, TOLD_OF_THE_TIME, keep_time};
 pub use crew::{Crew, Farewell, Roll};
 pub use deliver::DeliveryWorker;

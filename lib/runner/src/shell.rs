@@ -298,6 +298,22 @@ impl Shell {
         self.end(entry, claim, by, Err(Setback::Wait(reason)), &[])
     }
 
+    /// Lets an entry wait aside that is not to be carried out yet: neither an attempt nor a fault of anybody.
+    pub(crate) fn let_wait(&self, claimed: Claimed, wait: Duration, reason: &str) -> Carried {
+        let Claimed { entry, claim } = claimed;
+        let (queue, list) = (entry.queue, entry.list.as_deref().unwrap_or_default());
+        tracing::debug!(runner = %queue, entry = %entry.id, list, "waits: {reason}");
+        let later = Entry { not_before: Timestamp::now().checked_add(wait).ok(), ..entry };
+        match self.queues.defer(claim, &later) {
+            Ok(()) => Carried::Done,
+            Err(error) => {
+                tracing::error!("the queue failed: {error}");
+                self.health.error(queue, &error.to_string());
+                Carried::GivenBack(error.to_string())
+            }
+        }
+    }
+
     /// Gives an entry back as it was: this process stops.
     pub(crate) fn hand_back(&self, claim: Claim, stage: Queue, reason: &str) -> Carried {
         tracing::info!("given back: {reason}");

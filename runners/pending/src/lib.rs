@@ -10,4 +10,5 @@ mod page;
 mod people;
 mod stage;
 
+pub use page::page_id;
 pub use stage::{Pending, PendingConfig};

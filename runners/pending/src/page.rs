@@ -11,9 +11,17 @@ use crate::ack;
 use crate::copies::Copies;
 
 const STAGE: &str = "pending";
+/// The ordinals of the entries that a page derives: a repeat writes the same ids.
+const PAGE: u32 = 0;
+const NEXT: u32 = 1;
 
 /// The fact that ties the pages of one post together: `facts.post`, the id that the first page's entry had in this queue.
 const POST: &str = "post";
+
+/// The id of the outbound entry that the page becomes for which `entry` asks.
+pub fn page_id(entry: &Entry) -> EntryId {
+    entry.id.derive(STAGE, PAGE)
+}
 
 /// The page that `entry` asks for.
 pub(crate) struct Page<'a> {
@@ -81,7 +89,7 @@ impl Page<'_> {
 
     fn outbound(&self, receivers: &[&Member], keys: &SigningKeys, cx: Context) -> Entry {
         let list = &self.list.address;
-        let mut outbound = self.entry.derive(STAGE, 0, Queue::Outbound);
+        let mut outbound = self.entry.derive(STAGE, PAGE, Queue::Outbound);
         outbound.priority = self.priority();
         outbound.message = self.message().into();
         // What the author's client looked like is nobody's business beyond this point.
@@ -122,7 +130,7 @@ impl Page<'_> {
 
     /// This entry again, for the people behind `last`.
     fn next(&self, last: &Member) -> Entry {
-        let mut next = self.entry.derive(STAGE, 1, Queue::Pending);
+        let mut next = self.entry.derive(STAGE, NEXT, Queue::Pending);
         next.priority = Priority::Low;
         next.facts.cursor =
             Some(Cursor { after: last.address.to_string(), page: self.number() + 1, other: Default::default() });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use listmill_queue_format::{Entry, decode_head};
+use listmill_queue_format::{Entry, EntryId, decode_head};
 use rustix::io::Errno;
 
 use super::names::{is_why_name, shown};
@@ -81,6 +81,15 @@ impl Spool {
             listed.push(Listed { entry, name, bytes, at: clock::timestamp(place.micros), why });
         }
         Ok(listed)
+    }
+
+    /// Whether the entry with this id can be claimed or is claimed, as the shelf and the index have it.
+    pub(super) fn waits(&self, id: EntryId) -> Result<bool, QueueError> {
+        if self.line.keeps(id) {
+            return Ok(true);
+        }
+        let indexed = self.indexed(id).map_err(|errno| self.ids.failed("look for", &id.to_string(), errno))?;
+        Ok(indexed.is_some_and(|(state, _)| matches!(state, State::New | State::Claimed)))
     }
 
     /// The first places in the order of their turn: class by class, but by due time where they are deferred.

@@ -122,6 +122,17 @@ impl QueueBackend for DiskQueues {
         self.spool(queue).set_paused(paused)
     }
 
+    fn waiting(&self, queue: Queue, ids: &[EntryId]) -> Result<Option<Vec<EntryId>>, QueueError> {
+        let spool = self.spool(queue);
+        let mut waiting = Vec::new();
+        for id in ids {
+            if spool.waits(*id)? {
+                waiting.push(*id);
+            }
+        }
+        Ok(Some(waiting))
+    }
+
     fn share(&self, queue: Queue, places: usize) {
         self.spool(queue).line.share(places);
     }

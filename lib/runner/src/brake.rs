@@ -1,0 +1,196 @@
+//! The brake on long lists: their pages are written no faster than outbound takes them.
+//!
+//! A page is the message and some hundred lines. Without a brake a list of a million members has all of its pages in outbound's queue minutes after
+//! the post, and while the smarthost is slow or away that is what fills the disk.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use listmill_core::Stage;
+use listmill_queue::{Claimed, QueueError};
+use listmill_queue_format::{Entry, EntryId, Queue};
+
+use crate::{Carried, Runner, Shell};
+
+/// For so long a page waits that must; more with the size of its message, which is written again each time.
+const WAIT: Duration = Duration::from_millis(250);
+/// And at most so long.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Octets of a message that cost another second.
+const A_SECOND: u64 = 1 << 20;
+/// Where nobody can say which pages still wait, so many entries of outbound are many.
+const MANY: u64 = 256;
+/// And then a list gets a page in so much time.
+const PACE: Duration = Duration::from_secs(5);
+
+/// The runner of the stage that gives a post its distribution list, page by page, with the brake on.
+pub struct PagingWorker<S> {
+    /// The stage.
+    pub stage: S,
+    /// What it has written and outbound has not taken.
+    pub brake: Brake,
+}
+
+/// The pages of each list that this process has written, as far as they may still wait. After a restart it begins anew: then there are at most
+/// as many again.
+#[derive(Debug)]
+pub struct Brake {
+    window: usize,
+    page: fn(&Entry) -> EntryId,
+    lists: Mutex<HashMap<String, Pages>>,
+}
+
+#[derive(Debug)]
+struct Pages {
+    waiting: VecDeque<EntryId>,
+    last: Instant,
+}
+
+impl Brake {
+    /// At most `window` pages of a list wait, besides the first of each post; `page` tells the id of the outbound entry that an entry's page becomes.
+    pub fn new(window: usize, page: fn(&Entry) -> EntryId) -> Brake {
+        Brake { window: window.max(1), page, lists: Mutex::default() }
+    }
+
+    /// Why this page must wait now.
+    fn holds(&self, shell: &Shell, list: &str) -> Result<Option<&'static str>, QueueError> {
+        if shell.health.troubles().contains_key("smarthost") {
+            return Ok(Some("the smarthost is away"));
+        }
+        let Some((ids, last)) = self.pages(list) else { return Ok(None) };
+        let Some(waiting) = shell.queues.waiting(Queue::Outbound, &ids)? else {
+            let many = shell.queues.status(Queue::Outbound)?.depth >= MANY;
+            return Ok((many && last.elapsed() < PACE).then_some("there is much in outbound's queue"));
+        };
+        let is_full = waiting.len() >= self.window;
+        let mut lists = self.lists();
+        if let Some(pages) = lists.get_mut(list) {
+            // Not those that have been written since.
+            pages.waiting.retain(|id| waiting.contains(id) || !ids.contains(id));
+            if pages.waiting.is_empty() {
+                lists.remove(list);
+            }
+        }
+        Ok(is_full.then_some("as many pages of the list wait as may"))
+    }
+
+    fn pages(&self, list: &str) -> Option<(Vec<EntryId>, Instant)> {
+        self.lists().get(list).map(|pages| (pages.waiting.iter().copied().collect(), pages.last))
+    }
+
+    fn wrote(&self, list: String, page: EntryId) {
+        let mut lists = self.lists();
+        let now = Instant::now();
+        let pages = lists.entry(list).or_insert_with(|| Pages { waiting: VecDeque::new(), last: now });
+        pages.last = now;
+        pages.waiting.push_back(page);
+        // Several threads may be at it, and several posts; where nobody can say what waits, nothing is ever taken out.
+        if pages.waiting.len() > 2 * self.window {
+            pages.waiting.pop_front();
+        }
+    }
+
+    fn lists(&self) -> MutexGuard<'_, HashMap<String, Pages>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a page with a message of this size waits.
+fn wait(size: usize) -> Duration {
+    let more = Duration::from_millis(u64::try_from(size).unwrap_or(u64::MAX).saturating_mul(1000) / A_SECOND);
+    (WAIT + more).min(LONGEST)
+}
+
+impl<S: Stage + Send + Sync> Runner for PagingWorker<S> {
+    fn queue(&self) -> Queue {
+        S::READS
+    }
+
+    fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
+        // First pages are not braked: each post has one, and they go with the posts of other lists.
+        let later = claimed.entry.facts.cursor.as_ref().and(claimed.entry.list.clone());
+        let Some(list) = later else { return shell.carry(&self.stage, claimed) };
+        match self.brake.holds(shell, &list) {
+            Ok(None) => {}
+            Ok(Some(reason)) => {
+                let wait = wait(claimed.entry.message.len());
+                return shell.let_wait(claimed, wait, reason);
+            }
+            // What cannot be asked does not hold up: the put will tell.
+            Err(error) => tracing::debug!("the brake cannot see how much waits: {error}"),
+        }
+        let page = (self.brake.page)(&claimed.entry);
+        let carried = shell.carry(&self.stage, claimed);
+        if carried == Carried::Done {
+            self.brake.wrote(list, page);
+        }
+        carried
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use listmill_queue::MemoryQueues;
+    use listmill_queue_format::{Envelope, Timestamp};
+
+    use super::*;
+    use crate::{Health, Room};
+    use crate::trail::Trail;
+
+    fn shell() -> Shell {
+        Shell {
+            queues: Arc::new(MemoryQueues::new()),
+            store: None,
+            directory: None,
+            host: "mill.example.org".to_owned(),
+            health: Health::default(),
+            trail: Trail::default(),
+            room: Room::default(),
+        }
+    }
+
+    fn page(number: u8) -> Entry {
+        let now = Timestamp::UNIX_EPOCH;
+        let message = b"Subject: x\r\n\r\n".as_slice().into();
+        let mut entry = Entry::arrived(EntryId::fresh(now, [number; 10]), now, Envelope::default(), message);
+        entry.queue = Queue::Outbound;
+        entry
+    }
+
+    #[test]
+    fn a_list_waits_when_its_window_is_full_and_no_other_does() {
+        let (shell, brake) = (shell(), Brake::new(2, |entry| entry.id));
+        let holds = |list| brake.holds(&shell, list).unwrap();
+        for number in 1..=2 {
+            assert_eq!(holds("a"), None);
+            shell.queues.put(&[page(number)]).unwrap();
+            brake.wrote("a".to_owned(), page(number).id);
+        }
+        assert_eq!((holds("a").is_some(), holds("b")), (true, None));
+        let claimed = shell.queues.claim(Queue::Outbound, Duration::ZERO).unwrap().unwrap();
+        assert!(holds("a").is_some(), "what is in hand waits as well");
+        shell.queues.release(claimed.claim).unwrap();
+        assert_eq!(holds("a"), None);
+        assert!(shell.queues.remove(page(2).id).unwrap());
+        assert_eq!((holds("a"), brake.lists().len()), (None, 0), "nothing is remembered of who has nothing waiting");
+    }
+
+    #[test]
+    fn nobody_writes_pages_for_a_smarthost_that_is_away() {
+        let (shell, brake) = (shell(), Brake::new(2, |entry| entry.id));
+        shell.health.trouble("smarthost", Some("connection refused".to_owned()));
+        assert!(brake.holds(&shell, "a").unwrap().is_some());
+        shell.health.trouble("smarthost", None);
+        assert_eq!(brake.holds(&shell, "a").unwrap(), None);
+    }
+
+    #[test]
+    fn a_large_message_waits_longer_because_it_is_written_again() {
+        assert_eq!(wait(0), WAIT);
+        assert_eq!(wait(10 << 20), WAIT + Duration::from_secs(10));
+        assert_eq!(wait(1 << 30), LONGEST);
+    }
+}
