@@ -7,7 +7,6 @@
 pub mod config;
 pub mod logs;
 
-mod brake;
 mod clock;
 mod crew;
 mod deliver;
@@ -21,10 +20,10 @@ mod shell;
 mod stop;
 mod trail;
 mod watch;
+mod window;
 mod work;
 mod worker;
 
-pub use brake::{Brake, PagingWorker};
 pub use clock::{Clock, TOLD_OF_THE_TIME, keep_time};
 pub use crew::{Crew, Farewell, Roll};
 pub use deliver::DeliveryWorker;
@@ -41,4 +40,5 @@ pub use watch::{
     Disk, Endpoint, HostReport, Latency, Notifier, ProcessReport, QueueFigures, Reporter, Roots, RunnerReport, Sights,
     Tally, Watch, disks,
 };
+pub use window::{PagingWorker, Window};
 pub use worker::{Runner, StageWorker, serve, sweep_outbox};

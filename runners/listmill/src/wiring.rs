@@ -15,7 +15,7 @@ use listmill_outbound::{Outbound, Schedule};
 use listmill_pending::{Pending, PendingConfig, page_id};
 use listmill_queue_format::Queue;
 use listmill_runner::config::Site;
-use listmill_runner::{Brake, DeliveryWorker, Gate, PagingWorker, Runner, Shell, StageWorker};
+use listmill_runner::{DeliveryWorker, Gate, PagingWorker, Runner, Shell, StageWorker, Window};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::texts;
@@ -45,10 +45,10 @@ pub(crate) fn pending(site: &Site) -> Pending {
 }
 
 /// How far ahead of outbound a list is written: enough for a second or two of the fastest smarthost, whatever the size of a page.
-fn brake(site: &Site) -> Brake {
+fn window(site: &Site) -> Window {
     const RECIPIENTS: usize = 4_000;
     const PAGES: usize = 8;
-    Brake::new((RECIPIENTS / site.chunk.max(1)).max(PAGES), page_id)
+    Window::new((RECIPIENTS / site.chunk.max(1)).max(PAGES), page_id)
 }
 
 pub(crate) fn command(site: &Site) -> Command {
@@ -107,7 +107,7 @@ pub(crate) fn runner(queue: Queue, site: &Site) -> Option<Arc<dyn Runner>> {
         Queue::Inbound => Some(worker(inbound(site))),
         Queue::Auth => Some(worker(auth(site))),
         Queue::Moderation => Some(worker(moderation(site))),
-        Queue::Pending => Some(Arc::new(PagingWorker { stage: pending(site), brake: brake(site) })),
+        Queue::Pending => Some(Arc::new(PagingWorker { stage: pending(site), window: window(site) })),
         Queue::Command => Some(worker(command(site))),
         Queue::Bounce => Some(worker(bounce(site))),
         Queue::Outbound => None,

@@ -1,6 +1,6 @@
-//! The brake on long lists: their pages are written no faster than outbound takes them.
+//! The window of a long list: its pages are written no faster than outbound takes them.
 //!
-//! A page is the message and some hundred lines. Without a brake a list of a million members has all of its pages in outbound's queue minutes after
+//! A page is the message and some hundred lines. Without a limit a list of a million members has all of its pages in outbound's queue minutes after
 //! the post, and while the smarthost is slow or away that is what fills the disk.
 
 use std::collections::{HashMap, VecDeque};
@@ -24,19 +24,19 @@ const MANY: u64 = 256;
 /// And then a list gets a page in so much time.
 const PACE: Duration = Duration::from_secs(5);
 
-/// The runner of the stage that gives a post its distribution list, page by page, with the brake on.
+/// The runner of the stage that gives a post its distribution list, page by page, as many ahead as the window allows.
 pub struct PagingWorker<S> {
     /// The stage.
     pub stage: S,
     /// What it has written and outbound has not taken.
-    pub brake: Brake,
+    pub window: Window,
 }
 
 /// The pages of each list that this process has written, as far as they may still wait. After a restart it begins anew: then there are at most
 /// as many again.
 #[derive(Debug)]
-pub struct Brake {
-    window: usize,
+pub struct Window {
+    pages: usize,
     page: fn(&Entry) -> EntryId,
     lists: Mutex<HashMap<String, Pages>>,
 }
@@ -47,10 +47,10 @@ struct Pages {
     last: Instant,
 }
 
-impl Brake {
-    /// At most `window` pages of a list wait, besides the first of each post; `page` tells the id of the outbound entry that an entry's page becomes.
-    pub fn new(window: usize, page: fn(&Entry) -> EntryId) -> Brake {
-        Brake { window: window.max(1), page, lists: Mutex::default() }
+impl Window {
+    /// At most `pages` pages of a list wait, besides the first of each post; `page` tells the id of the outbound entry that an entry's page becomes.
+    pub fn new(pages: usize, page: fn(&Entry) -> EntryId) -> Window {
+        Window { pages: pages.max(1), page, lists: Mutex::default() }
     }
 
     /// Why this page must wait now.
@@ -63,7 +63,7 @@ impl Brake {
             let many = shell.queues.status(Queue::Outbound)?.depth >= MANY;
             return Ok((many && last.elapsed() < PACE).then_some("there is much in outbound's queue"));
         };
-        let is_full = waiting.len() >= self.window;
+        let is_full = waiting.len() >= self.pages;
         let mut lists = self.lists();
         if let Some(pages) = lists.get_mut(list) {
             // Not those that have been written since.
@@ -86,7 +86,7 @@ impl Brake {
         pages.last = now;
         pages.waiting.push_back(page);
         // Several threads may be at it, and several posts; where nobody can say what waits, nothing is ever taken out.
-        if pages.waiting.len() > 2 * self.window {
+        if pages.waiting.len() > 2 * self.pages {
             pages.waiting.pop_front();
         }
     }
@@ -108,22 +108,22 @@ impl<S: Stage + Send + Sync> Runner for PagingWorker<S> {
     }
 
     fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
-        // First pages are not braked: each post has one, and they go with the posts of other lists.
+        // First pages are not counted: each post has one, and they go with the posts of other lists.
         let later = claimed.entry.facts.cursor.as_ref().and(claimed.entry.list.clone());
         let Some(list) = later else { return shell.carry(&self.stage, claimed) };
-        match self.brake.holds(shell, &list) {
+        match self.window.holds(shell, &list) {
             Ok(None) => {}
             Ok(Some(reason)) => {
                 let wait = wait(claimed.entry.message.len());
                 return shell.let_wait(claimed, wait, reason);
             }
             // What cannot be asked does not hold up: the put will tell.
-            Err(error) => tracing::debug!("the brake cannot see how much waits: {error}"),
+            Err(error) => tracing::debug!("the window cannot see how much waits: {error}"),
         }
-        let page = (self.brake.page)(&claimed.entry);
+        let page = (self.window.page)(&claimed.entry);
         let carried = shell.carry(&self.stage, claimed);
         if carried == Carried::Done {
-            self.brake.wrote(list, page);
+            self.window.wrote(list, page);
         }
         carried
     }
@@ -137,8 +137,8 @@ mod tests {
     use listmill_queue_format::{Envelope, Timestamp};
 
     use super::*;
-    use crate::{Health, Room};
     use crate::trail::Trail;
+    use crate::{Health, Room};
 
     fn shell() -> Shell {
         Shell {
@@ -162,12 +162,12 @@ mod tests {
 
     #[test]
     fn a_list_waits_when_its_window_is_full_and_no_other_does() {
-        let (shell, brake) = (shell(), Brake::new(2, |entry| entry.id));
-        let holds = |list| brake.holds(&shell, list).unwrap();
+        let (shell, window) = (shell(), Window::new(2, |entry| entry.id));
+        let holds = |list| window.holds(&shell, list).unwrap();
         for number in 1..=2 {
             assert_eq!(holds("a"), None);
             shell.queues.put(&[page(number)]).unwrap();
-            brake.wrote("a".to_owned(), page(number).id);
+            window.wrote("a".to_owned(), page(number).id);
         }
         assert_eq!((holds("a").is_some(), holds("b")), (true, None));
         let claimed = shell.queues.claim(Queue::Outbound, Duration::ZERO).unwrap().unwrap();
@@ -175,16 +175,16 @@ mod tests {
         shell.queues.release(claimed.claim).unwrap();
         assert_eq!(holds("a"), None);
         assert!(shell.queues.remove(page(2).id).unwrap());
-        assert_eq!((holds("a"), brake.lists().len()), (None, 0), "nothing is remembered of who has nothing waiting");
+        assert_eq!((holds("a"), window.lists().len()), (None, 0), "nothing is remembered of who has nothing waiting");
     }
 
     #[test]
     fn nobody_writes_pages_for_a_smarthost_that_is_away() {
-        let (shell, brake) = (shell(), Brake::new(2, |entry| entry.id));
+        let (shell, window) = (shell(), Window::new(2, |entry| entry.id));
         shell.health.trouble("smarthost", Some("connection refused".to_owned()));
-        assert!(brake.holds(&shell, "a").unwrap().is_some());
+        assert!(window.holds(&shell, "a").unwrap().is_some());
         shell.health.trouble("smarthost", None);
-        assert_eq!(brake.holds(&shell, "a").unwrap(), None);
+        assert_eq!(window.holds(&shell, "a").unwrap(), None);
     }
 
     #[test]
