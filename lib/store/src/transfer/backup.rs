@@ -77,6 +77,7 @@ pub enum BackupError {
 }
 
 /// A line of the file.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and nearly all are records")]
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line<'a> {
