@@ -96,7 +96,11 @@ impl Shared {
 
     fn write_down(&self, kept: &[Parcel<'_>]) -> bool {
         let records = kept.iter().map(|parcel| (parcel.spool.queue, parcel.place, &parcel.bytes[..]));
-        let Ok(segment) = self.log.put(&records.collect::<Vec<_>>()) else { return false };
+        let Ok(segment) = self.log.put(&records.collect::<Vec<_>>()) else {
+            // Somebody must say in the journal that they do not count, though nothing else may ever be put.
+            self.rouser.rouse();
+            return false;
+        };
         for spool in &self.spools {
             let here = kept.iter().filter(|parcel| std::ptr::eq(parcel.spool, spool));
             let places: Vec<Place> = here.map(|parcel| parcel.place).collect();

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use listmill_queue_format::Queue;
+use listmill_queue_format::{EntryId, Queue};
 
 use super::dir::Dir;
 use super::journal::Log;
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) rouser: Rouser,
     octets: Arc<AtomicUsize>,
     recovered: Mutex<Recovered>,
+    /// What became files whose directory could not be synced: in which segment the journal has it still.
+    pub(super) unsure: Mutex<Vec<(u64, Queue, EntryId)>>,
 }
 
 /// When journals of the dead were looked for, and which are left alone.
@@ -61,6 +63,7 @@ impl Shared {
             rouser: Rouser::default(),
             octets,
             recovered: Mutex::default(),
+            unsure: Mutex::default(),
         };
         shared.recover_when_due();
         Ok(shared)

@@ -5,6 +5,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use listmill_queue_format::{EntryId, Queue};
+
 use super::shelf::{Leaving, Which};
 use crate::disk::shared::Shared;
 use crate::disk::spool::Spool;
@@ -79,11 +81,12 @@ fn work(shared: &Shared) {
 
 impl Shared {
     fn is_bare(&self) -> bool {
-        self.spools.iter().all(|spool| spool.line.is_bare())
+        self.spools.iter().all(|spool| spool.line.is_bare()) && lock(&self.unsure).is_empty()
     }
 
     /// Makes files of what is in the journal; `false` when something could not become one.
     pub(in crate::disk) fn file(&self, which: Which) -> bool {
+        self.forget_finished();
         // Another process may claim what was given back, and must find what had followed from it.
         let returned = self.spools.iter().any(|spool| spool.line.has_returned(which));
         let passes: &[Which] = if returned { &[Which::All, Which::Returned] } else { &[which] };
@@ -131,10 +134,29 @@ impl Shared {
         for (entry, file) in &mut written {
             spool.line.filed(entry, file.take());
         }
+        let filed = written.iter().map(|(entry, _)| (entry.segment, spool.queue, entry.place.id));
         if durable {
-            self.log.gone(written.iter().map(|(entry, _)| (entry.segment, spool.queue, entry.place.id)));
+            self.log.gone(filed);
+        } else {
+            lock(&self.unsure).extend(filed);
         }
         failure
+    }
+
+    /// Tells the journal of the files that were never known to be durable and that somebody has finished. Until then it keeps them: after a failed
+    /// sync the next one may succeed, and say nothing about them.
+    fn forget_finished(&self) {
+        let unsure = std::mem::take(&mut *lock(&self.unsure));
+        if unsure.is_empty() {
+            return;
+        }
+        let is_finished = |(_, queue, id): &(u64, Queue, EntryId)| {
+            let spool = self.spool(*queue);
+            !spool.line.keeps(*id) && matches!(spool.indexed(*id), Ok(None))
+        };
+        let (finished, unsure): (Vec<_>, Vec<_>) = unsure.into_iter().partition(is_finished);
+        lock(&self.unsure).extend(unsure);
+        self.log.gone(finished);
     }
 }
 
