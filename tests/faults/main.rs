@@ -12,3 +12,4 @@ mod fairness;
 mod kills;
 mod lines;
 mod smarthost;
+mod soak;

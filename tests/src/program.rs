@@ -284,10 +284,10 @@ impl Running {
         self.child.id()
     }
 
-    /// Its resident memory; none when it has ended.
+    /// Its resident memory, without the pages of files, as its own code, that the system gives and takes as it likes; none when it has ended.
     pub fn rss_kib(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
         line.trim().trim_end_matches("kB").trim().parse().ok()
     }
 

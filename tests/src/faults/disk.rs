@@ -8,7 +8,7 @@
     reason = "a harness for tests: processes, files, and a failure is the end of the test"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -76,15 +76,6 @@ impl Disk {
         });
         self.mount().unwrap_or_else(|why| panic!("{why}"));
     }
-
-    /// What is on the disk now, dirty pages excepted, as a disk of its own: what a power cut at this instant would leave.
-    pub fn image_now(&self) -> Disk {
-        let copy = Disk { dir: TempDir::new().unwrap(), python: self.python.clone() };
-        std::fs::create_dir(copy.mounted()).unwrap();
-        ran(Command::new("cp").arg("--sparse=always").arg(self.image()).arg(copy.image())).unwrap();
-        copy.mount().unwrap_or_else(|why| panic!("{why}"));
-        copy
-    }
 }
 
 impl Drop for Disk {
@@ -99,9 +90,4 @@ fn ran(command: &mut Command) -> Result<(), String> {
     let output = command.output().map_err(|error| error.to_string())?;
     let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     output.status.success().then_some(()).ok_or(told)
-}
-
-/// The same path on another disk.
-pub fn on(other: &Disk, disk: &Disk, path: &Path) -> PathBuf {
-    other.mounted().join(path.strip_prefix(disk.mounted()).expect("it lies on the disk"))
 }

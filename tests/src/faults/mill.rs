@@ -21,7 +21,7 @@ use super::books::{Books, CLIENT, Effect, SMARTHOST, STORE};
 use super::ledger::{Kind, Ledger};
 use super::smarthost::{Copy, Smarthost};
 use super::traffic::{CLUB, DEV, GUARDED, MEMBERS, Traffic, WIDE, member, person};
-use crate::program::{Running, Site, wait_for};
+use crate::program::{Running, Site};
 
 /// The runners, as the command line names them.
 pub const RUNNERS: [&str; 7] = ["inbound", "auth", "moderation", "pending", "outbound", "bounce", "command"];
@@ -29,8 +29,8 @@ pub const RUNNERS: [&str; 7] = ["inbound", "auth", "moderation", "pending", "out
 pub const WHOLE: &str = "whole";
 /// Connections to the smarthost: so many transactions are open at once at most.
 pub const CONNECTIONS: usize = 4;
-/// How long everything that was accepted may take, from the end of a fault on.
-const DRAINED: Duration = Duration::from_secs(60);
+/// How long everything that was accepted may take, from the end of a fault on: what is left in the outbox goes within two sweeps, of a minute each.
+const DRAINED: Duration = Duration::from_secs(150);
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(4);
 
@@ -177,13 +177,12 @@ impl Mill {
 
     /// Waits until this process has died, or nothing waits any more; true when it has died.
     pub fn died_or_settled(&mut self, name: &str) -> bool {
-        let mut dead = false;
-        wait_for("a process to die, or the queues to be empty", || {
-            dead = self.process(name).is_dead();
-            dead || self.is_settled() == Ok(true)
-        });
+        let began = Instant::now();
+        while !self.process(name).is_dead() && self.is_settled() != Ok(true) && began.elapsed() < DRAINED {
+            std::thread::park_timeout(LOOK);
+        }
         // It may have died behind the last look.
-        dead || self.process(name).is_dead()
+        self.process(name).is_dead()
     }
 
     fn store(&self) -> Option<RemoteStore> {
