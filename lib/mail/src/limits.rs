@@ -1,6 +1,6 @@
 //! How large a header section may be, counted before anything keeps its fields.
 //!
-//! [`Message::parse`](crate::Message::parse) holds a record of each field, some fifty octets for one of four, so a message made of nothing but
+//! [`Message::parse`](crate::message::Message::parse) holds a record of each field, some fifty octets for one of four, so a message made of nothing but
 //! fields would take many times its size in memory at every stage. The scan here keeps nothing.
 
 use std::ops::Range;
@@ -15,7 +15,7 @@ pub const MAX_FIELDS: usize = 10_000;
 
 /// Why the header section of this message is too large, for a log and a reply; none when it is not.
 ///
-/// Sees the same fields as [`Message::parse`](crate::Message::parse), in one pass that stops where a limit is passed, without allocation.
+/// Sees the same fields as [`Message::parse`](crate::message::Message::parse), in one pass that stops where a limit is passed, without allocation.
 pub fn excess(bytes: &[u8]) -> Option<String> {
     walk(bytes, |_, _| {})
 }
