@@ -1,13 +1,16 @@
 //! From nothing to a connection that takes transactions: TCP, TLS, EHLO, AUTH.
 
+use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Auth, Ehlo, Starttls};
 use lettre::transport::smtp::extension::ClientId;
+use rustix::io::Errno;
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::offers::Offers;
 use super::talk::SmtpRelay;
@@ -15,6 +18,9 @@ use super::tls::Trust;
 use super::wire::{Link, Wire};
 use crate::url::{Host, Login};
 use crate::{Reply, Timeouts};
+
+/// After a connection for which this host had no descriptor or no memory, until the next try.
+const SHORTAGE: Duration = Duration::from_millis(100);
 
 /// How the conversation is encrypted, and which protocol it is.
 #[derive(Debug, Clone)]
@@ -96,7 +102,7 @@ impl Endpoint {
         let found = timeout(limit, lookup_host((self.host.name.as_str(), self.host.port))).await.map_err(too_late)?;
         let mut last = "the name has no address".to_owned();
         for address in found.map_err(|error| format!("the name cannot be looked up: {error}"))? {
-            match timeout(limit, TcpStream::connect(address)).await.map_err(too_late) {
+            match timeout(limit, connect(address)).await.map_err(too_late) {
                 Ok(Ok(socket)) => {
                     // Without it each message waits 40 ms for a delayed ACK.
                     socket.set_nodelay(true).map_err(|error| error.to_string())?;
@@ -151,6 +157,21 @@ async fn log_in(login: &Login, offers: &Offers, connection: &mut AsyncSmtpConnec
             Auth::new_from_response(mechanism, credentials.clone(), &response).map_err(|error| error.to_string())?;
     }
     Err("AUTH: the next host asks and asks".to_owned())
+}
+
+/// A connection to this address. While this host has no descriptor or no memory for one more it waits: that says nothing of the next host, and
+/// the recipients need not wait for minutes because of it.
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    loop {
+        match TcpStream::connect(address).await {
+            Err(error) if is_ours(&error) => sleep(SHORTAGE).await,
+            done => return done,
+        }
+    }
+}
+
+fn is_ours(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
 /// What went wrong: the reply where the next host refused, else what happened to the connection.
