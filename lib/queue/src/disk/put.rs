@@ -47,10 +47,7 @@ impl DiskQueues {
         let mut batch = Batch::default();
         let stored = batch.store(filed).and_then(|()| batch.store(self.shared.keep(kept)));
         match &stored {
-            Ok(()) => {
-                batch.announce();
-                self.shared.pace();
-            }
+            Ok(()) => batch.announce(),
             Err(_) => batch.undo(),
         }
         stored

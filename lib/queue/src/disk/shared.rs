@@ -20,11 +20,6 @@ use crate::lock::lock;
 const RECOVER: Duration = Duration::from_secs(1);
 /// So much memory the entries of the journal may take.
 const MEMORY: usize = 64 << 20;
-/// With more than this in memory, whoever puts something in waits a little: a millisecond, and twice as long with each [`STEP`] more, so that
-/// those who claim catch up. Without that, who puts in is ahead of who claims by as much as fits into memory.
-const CROWDED: usize = 8 << 20;
-const STEP: usize = 2 << 20;
-const LONGEST: Duration = Duration::from_millis(128);
 /// An entry that is larger than this is a file at once.
 const LARGE: usize = 1 << 20;
 
@@ -81,13 +76,6 @@ impl Shared {
             && self.log.has_room()
     }
 
-    /// Waits as long as somebody should who has put something in.
-    pub(super) fn pace(&self) {
-        if let Some(pause) = pause(self.octets.load(Ordering::Relaxed)) {
-            std::thread::sleep(pause);
-        }
-    }
-
     /// This journal is left where it is. `true` the first time, when somebody should be told.
     pub(super) fn is_news(&self, journal: &Path) -> bool {
         lock(&self.recovered).left_alone.insert(journal.to_owned())
@@ -103,26 +91,5 @@ impl Shared {
             recovered.at = Some(Instant::now());
         }
         self.recover();
-    }
-}
-
-/// How long somebody waits who puts something in when so much is in memory.
-fn pause(octets: usize) -> Option<Duration> {
-    let over = octets.checked_sub(CROWDED)?;
-    let doublings = u32::try_from(over / STEP).unwrap_or(u32::MAX);
-    let pause = 2_u32.checked_pow(doublings).map(|times| Duration::from_millis(1).saturating_mul(times));
-    Some(pause.unwrap_or(LONGEST).min(LONGEST))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_more_waits_the_longer_is_the_pause_up_to_a_bound() {
-        let millis = |octets| pause(octets).map(|pause| pause.as_millis());
-        assert_eq!([millis(0), millis(CROWDED - 1), millis(CROWDED)], [None, None, Some(1)]);
-        assert_eq!([millis(CROWDED + STEP), millis(CROWDED + 3 * STEP)], [Some(2), Some(8)]);
-        assert_eq!([millis(MEMORY), millis(usize::MAX)], [Some(128), Some(128)]);
     }
 }
