@@ -73,6 +73,13 @@ fn a_damaged_backup_replaces_nothing() {
     let told = site.fails(65, &["restore", "--replace", path], b"");
     assert!(told.contains("damaged"), "{told}");
     assert_eq!(known(&site), before);
+    // A store that is damaged is what backups are for.
+    std::fs::write(&file, &whole).unwrap();
+    std::fs::remove_dir_all(site.dir().join("data/store/sled")).unwrap();
+    let told = site.fails(69, &["restore", path], b"");
+    assert!(told.contains("--replace"), "{told}");
+    site.ok(&["restore", "--replace", path]);
+    assert_eq!(known(&site), before);
     let told = site.fails(74, &["backup", "/proc/store.backup"], b"");
     assert!(told.contains("/proc"), "{told}");
 }

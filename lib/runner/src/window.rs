@@ -17,6 +17,8 @@ use crate::{Carried, Runner, Shell};
 const WAIT: Duration = Duration::from_millis(250);
 /// And at most so long.
 const LONGEST: Duration = Duration::from_secs(30);
+/// So often a page is written though the smarthost seems to be away.
+const TRY: Duration = Duration::from_secs(60);
 /// Octets of a message that cost another second.
 const A_SECOND: u64 = 1 << 20;
 /// Where nobody can say which pages still wait, so many entries of outbound are many.
@@ -39,6 +41,8 @@ pub struct Window {
     pages: usize,
     page: fn(&Entry) -> EntryId,
     lists: Mutex<HashMap<String, Pages>>,
+    /// When a page was written last while the smarthost seemed to be away.
+    tried: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -50,12 +54,12 @@ struct Pages {
 impl Window {
     /// At most `pages` pages of a list wait, besides the first of each post; `page` tells the id of the outbound entry that an entry's page becomes.
     pub fn new(pages: usize, page: fn(&Entry) -> EntryId) -> Window {
-        Window { pages: pages.max(1), page, lists: Mutex::default() }
+        Window { pages: pages.max(1), page, lists: Mutex::default(), tried: Mutex::default() }
     }
 
     /// Why this page must wait now.
     fn holds(&self, shell: &Shell, list: &str) -> Result<Option<&'static str>, QueueError> {
-        if shell.health.troubles().contains_key("smarthost") {
+        if shell.health.troubles().contains_key("smarthost") && !self.may_try() {
             return Ok(Some("the smarthost is away"));
         }
         let Some((ids, last)) = self.pages(list) else { return Ok(None) };
@@ -73,6 +77,17 @@ impl Window {
             }
         }
         Ok(is_full.then_some("as many pages of the list wait as may"))
+    }
+
+    /// Whether a page is to be written though the smarthost seems to be away: now and then one is, of whatever list, because only a delivery tells that
+    /// it is there again, or that it was one message at which it hung up.
+    fn may_try(&self) -> bool {
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = tried.is_none_or(|last| last.elapsed() >= TRY);
+        if may {
+            *tried = Some(Instant::now());
+        }
+        may
     }
 
     fn pages(&self, list: &str) -> Option<(Vec<EntryId>, Instant)> {
@@ -179,9 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_writes_pages_for_a_smarthost_that_is_away() {
+    fn one_page_a_minute_is_written_for_a_smarthost_that_is_away() {
         let (shell, window) = (shell(), Window::new(2, |entry| entry.id));
         shell.health.trouble("smarthost", Some("connection refused".to_owned()));
+        assert!(window.holds(&shell, "a").unwrap().is_none(), "one a minute, to see whether it is there again");
+        assert!(window.holds(&shell, "b").unwrap().is_some(), "of whatever list");
         assert!(window.holds(&shell, "a").unwrap().is_some());
         shell.health.trouble("smarthost", None);
         assert_eq!(window.holds(&shell, "a").unwrap(), None);

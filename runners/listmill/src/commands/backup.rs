@@ -12,6 +12,8 @@ use listmill_runner::config::{Site, StoreBackendKind};
 use listmill_store::transfer::{Backup, BackupError, CopyError, Transfer, back_up as write_all};
 use listmill_store::{OpenError, Opened, PostgresConfig, PostgresStore, SledStore, Store};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 use crate::failure::{Failure, Outcome};
 use crate::{backends, office, output, placement};
 
@@ -22,7 +24,8 @@ pub(crate) fn back_up(site: &Site, file: &Path) -> Outcome {
     if !backends::store_is_there(site) {
         return Err(Failure::data("there is no store yet, so there is nothing to keep"));
     }
-    let unfinished = beside(file, "unfinished");
+    // One of its own: two who write to the same place do not spoil each other's.
+    let unfinished = beside(file, &format!("unfinished-{}", std::process::id()));
     let done = write_and_check(site, &unfinished).and_then(|backup| {
         fs::rename(&unfinished, file).map_err(|error| Failure::io(format!("name it {}", file.display()), &error))?;
         sync_dir(file)?;
@@ -41,7 +44,7 @@ fn write_and_check(site: &Site, path: &Path) -> Outcome<Backup> {
     let wrong = |error: &io::Error| Failure::io(format!("write {}", path.display()), error);
     let mut options = OpenOptions::new();
     // It has the keys.
-    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let options = options.write(true).create_new(true).mode(0o600);
     let mut file = BufWriter::with_capacity(1 << 20, options.open(path).map_err(|error| wrong(&error))?);
     let (now, release) = (Timestamp::now(), env!("CARGO_PKG_VERSION"));
     match backends::store(site)? {
@@ -86,8 +89,8 @@ pub(crate) fn restore(site: &Site, file: &Path, replace: bool) -> Outcome {
 /// Fills another directory and changes it for the one of the store; says where that is now.
 fn into_directory(backup: &Backup, dir: &Path, replace: bool) -> Outcome<Option<PathBuf>> {
     // Nobody else may have it until the new one is in its place.
-    let before = if dir.exists() { Some(alone(dir)?) } else { None };
-    let is_empty = before.as_ref().map_or(Ok(true), is_empty)?;
+    let before = if dir.exists() { alone(dir, replace)? } else { None };
+    let is_empty = before.as_ref().map_or(Ok(!dir.exists()), is_empty)?;
     if !is_empty && !replace {
         return Err(Failure::data(format!(
             "there is something in the store {}: with --replace it is set aside beside it",
@@ -102,10 +105,13 @@ fn into_directory(backup: &Backup, dir: &Path, replace: bool) -> Outcome<Option<
     remove(&unfinished)?;
     fill(backup, &SledStore::open(&unfinished, Cascade::default())?)?;
     let kept = beside(dir, &format!("before-{}", Timestamp::now().as_second()));
-    if before.is_some() {
-        moved(dir, &kept)?;
+    if dir.exists() {
+        // At no moment is there none: whoever starts would make an empty one.
+        exchange(&unfinished, dir)?;
+        moved(&unfinished, &kept)?;
+    } else {
+        moved(&unfinished, dir)?;
     }
-    moved(&unfinished, dir)?;
     sync_dir(dir)?;
     drop(before);
     if is_empty {
@@ -114,11 +120,23 @@ fn into_directory(backup: &Backup, dir: &Path, replace: bool) -> Outcome<Option<
     Ok((!is_empty).then_some(kept))
 }
 
-fn alone(dir: &Path) -> Outcome<SledStore> {
-    SledStore::open(dir, Cascade::default()).map_err(|error| match error {
-        OpenError::Owned { .. } => Failure::try_again(format!("{error}: stop every `listmill run` of the site first")),
-        error => error.into(),
-    })
+/// The store that is to be replaced, with nobody else at it; none when it is damaged, which is what backups are for.
+fn alone(dir: &Path, replace: bool) -> Outcome<Option<SledStore>> {
+    match SledStore::open(dir, Cascade::default()) {
+        Err(OpenError::Damaged { .. }) if replace => Ok(None),
+        Err(error @ OpenError::Damaged { .. }) => {
+            Err(Failure::from(error).and("; with --replace it is set aside, and the backup takes its place"))
+        }
+        Err(error @ OpenError::Owned { .. }) => {
+            Err(Failure::try_again(format!("{error}: stop every `listmill run` of the site first")))
+        }
+        opened => Ok(Some(opened?)),
+    }
+}
+
+fn exchange(one: &Path, other: &Path) -> Outcome {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+        .map_err(|errno| Failure::io(format!("exchange {} and {}", one.display(), other.display()), &errno.into()))
 }
 
 fn into_database(backup: &Backup, config: &PostgresConfig, replace: bool) -> Outcome {
