@@ -69,7 +69,8 @@ impl Group {
             state.waiting[side] -= 1;
         }
         if state.durable >= batch {
-            return Ok(());
+            // A leader may have taken this one, who was woken already, for one that leads the next round.
+            return if state.left && !state.led { self.apply_left(state, apply) } else { Ok(()) };
         }
         let lead = self.lead(&mut state);
         while state.arriving > 0 {
@@ -87,9 +88,11 @@ impl Group {
     pub(super) fn leave<E>(&self, apply: impl Fn() -> Result<u64, E>) -> Result<(), E> {
         let mut state = self.state();
         state.left = true;
-        if state.led {
-            return Ok(());
-        }
+        if state.led { Ok(()) } else { self.apply_left(state, apply) }
+    }
+
+    /// Leads only to apply what was left.
+    fn apply_left<E>(&self, mut state: MutexGuard<'_, State>, apply: impl Fn() -> Result<u64, E>) -> Result<(), E> {
         let lead = self.lead(&mut state);
         state.left = true;
         drop(state);
@@ -249,6 +252,31 @@ mod tests {
         let state = group.state();
         assert_eq!((state.waiting, state.led, state.arriving), ([0, 0], false, 0));
         assert!(durable.load(Ordering::SeqCst) > 0);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_applied_though_all_others_are_done() {
+        for _ in 0..3_000 {
+            let (group, made, applied) = (Group::default(), AtomicU64::new(0), AtomicU64::new(0));
+            let apply = || {
+                let made = made.load(Ordering::SeqCst);
+                applied.fetch_max(made, Ordering::SeqCst);
+                Ok::<u64, ()>(made)
+            };
+            let make = || {
+                let _arrival = group.arrive();
+                made.fetch_add(1, Ordering::SeqCst) + 1
+            };
+            std::thread::scope(|threads| {
+                for _ in 0..3 {
+                    threads.spawn(|| group.wait_durable(make(), apply, || Ok(())).unwrap());
+                }
+                group.wait_durable(make(), apply, || Ok(())).unwrap();
+                make();
+                group.leave(apply).unwrap();
+            });
+            assert_eq!(applied.load(Ordering::SeqCst), 5);
+        }
     }
 
     #[test]
