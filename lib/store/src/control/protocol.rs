@@ -4,6 +4,8 @@
 //! → {"ask":"member","list":"dev@lists.example.org","address":"bob@example.net"}
 //! ← {"done":{"address":"bob@example.net","joined":1700000000}}
 //! ```
+//! `Backup` alone is answered by many lines, those of the backup one after the other; one that is an [`Answer`] instead says why there is none.
+//!
 //! There is no version: both ends come from one installation, and an end that meets a word it does not know says so.
 
 use std::borrow::Cow;
@@ -21,116 +23,36 @@ const MAX_LINE: u64 = 512 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case")]
 pub(super) enum Question<'a> {
-    List {
-        list: Cow<'a, ListAddress>,
-    },
-    Lists {
-        after: Option<Cow<'a, ListAddress>>,
-        limit: usize,
-    },
-    Member {
-        list: Cow<'a, ListAddress>,
-        address: Cow<'a, Address>,
-    },
-    Roster {
-        list: Cow<'a, ListAddress>,
-        after: Option<Cow<'a, Address>>,
-        limit: usize,
-    },
-    MemberCount {
-        list: Cow<'a, ListAddress>,
-    },
-    Staff {
-        list: Cow<'a, ListAddress>,
-        role: Cow<'a, str>,
-    },
-    Held {
-        list: Cow<'a, ListAddress>,
-        after: Option<HeldId>,
-        limit: usize,
-    },
-    HeldEntry {
-        list: Cow<'a, ListAddress>,
-        id: HeldId,
-    },
-    HeldByEntry {
-        list: Cow<'a, ListAddress>,
-        entry: EntryId,
-    },
-    Lapsed {
-        at: Timestamp,
-        limit: usize,
-    },
-    Decision {
-        list: Cow<'a, ListAddress>,
-        id: HeldId,
-    },
-    Decisions {
-        list: Cow<'a, ListAddress>,
-        after: Option<HeldId>,
-        limit: usize,
-    },
-    Request {
-        list: Cow<'a, ListAddress>,
-        kind: RequestKind,
-        address: Cow<'a, Address>,
-    },
-    RequestByHandle {
-        list: Cow<'a, ListAddress>,
-        handle: Cow<'a, str>,
-    },
-    Spent {
-        address: Cow<'a, Address>,
-        trust: Trust,
-        at: Timestamp,
-    },
-    Bounces {
-        list: Cow<'a, ListAddress>,
-        address: Cow<'a, Address>,
-    },
-    BouncesDue {
-        at: Timestamp,
-        limit: usize,
-    },
-    BounceTally {
-        list: Cow<'a, ListAddress>,
-        name: Cow<'a, str>,
-    },
-    BounceTallies {
-        list: Cow<'a, ListAddress>,
-        after: Option<Cow<'a, str>>,
-        limit: usize,
-    },
-    Banned {
-        list: Cow<'a, ListAddress>,
-        address: Cow<'a, Address>,
-    },
-    Bans {
-        scope: Cow<'a, BanScope>,
-    },
+    List { list: Cow<'a, ListAddress> },
+    Lists { after: Option<Cow<'a, ListAddress>>, limit: usize },
+    Member { list: Cow<'a, ListAddress>, address: Cow<'a, Address> },
+    Roster { list: Cow<'a, ListAddress>, after: Option<Cow<'a, Address>>, limit: usize },
+    MemberCount { list: Cow<'a, ListAddress> },
+    Staff { list: Cow<'a, ListAddress>, role: Cow<'a, str> },
+    Held { list: Cow<'a, ListAddress>, after: Option<HeldId>, limit: usize },
+    HeldEntry { list: Cow<'a, ListAddress>, id: HeldId },
+    HeldByEntry { list: Cow<'a, ListAddress>, entry: EntryId },
+    Lapsed { at: Timestamp, limit: usize },
+    Decision { list: Cow<'a, ListAddress>, id: HeldId },
+    Decisions { list: Cow<'a, ListAddress>, after: Option<HeldId>, limit: usize },
+    Request { list: Cow<'a, ListAddress>, kind: RequestKind, address: Cow<'a, Address> },
+    RequestByHandle { list: Cow<'a, ListAddress>, handle: Cow<'a, str> },
+    Spent { address: Cow<'a, Address>, trust: Trust, at: Timestamp },
+    Bounces { list: Cow<'a, ListAddress>, address: Cow<'a, Address> },
+    BouncesDue { at: Timestamp, limit: usize },
+    BounceTally { list: Cow<'a, ListAddress>, name: Cow<'a, str> },
+    BounceTallies { list: Cow<'a, ListAddress>, after: Option<Cow<'a, str>>, limit: usize },
+    Banned { list: Cow<'a, ListAddress>, address: Cow<'a, Address> },
+    Bans { scope: Cow<'a, BanScope> },
     SigningKeys,
-    Audit {
-        after: Option<u64>,
-        limit: usize,
-    },
-    Commit {
-        commit: Cow<'a, Commit>,
-    },
-    Applied {
-        id: EntryId,
-    },
-    OutboxDone {
-        id: EntryId,
-    },
-    Outbox {
-        limit: usize,
-    },
+    Audit { after: Option<u64>, limit: usize },
+    Commit { commit: Cow<'a, Commit> },
+    Applied { id: EntryId },
+    OutboxDone { id: EntryId },
+    Outbox { limit: usize },
     Figures,
     Status,
-    Drain {
-        runner: Queue,
-    },
-    /// Answered by the lines of a backup, one after the other; what begins as an [`Answer`] instead says why there is none.
+    Drain { runner: Queue },
     Backup,
 }
 
