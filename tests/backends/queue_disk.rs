@@ -243,6 +243,50 @@ fn an_orphan_without_an_index_is_still_taken_over() {
     assert_eq!(drain(&spool.opened_again()), ["orphan"]);
 }
 
+/// What the death of a process leaves that had all of it in hand.
+fn die_with_all_in_hand(spool: &Spool) {
+    for name in spool.names("new") {
+        fs::rename(spool.auth.join("new").join(&name), spool.auth.join("cur").join(&name)).unwrap();
+    }
+}
+
+#[test]
+fn tries_that_ended_with_a_death_are_counted_and_those_in_doubt_go_one_at_a_time() {
+    let spool = Spool::new();
+    spool.queues.put(&[entry("one"), entry("two")]).unwrap();
+    for tries in 0..3 {
+        let queues = spool.opened_again();
+        let first = claim(&queues);
+        assert_eq!((first.claim.tries(), text(&first.entry).as_str()), (tries, "one"));
+        drop(first);
+        // A claim that is dropped is no death, and neither is one that is given back.
+        let first = claim(&queues);
+        assert_eq!(first.claim.tries(), tries);
+        let second = queues.claim(Queue::Auth, Duration::from_millis(100)).unwrap();
+        assert_eq!(second.is_some(), tries < 2, "beside one that is in doubt");
+        queues.give_back(first.claim).unwrap();
+        second.into_iter().for_each(|second| queues.give_back(second.claim).unwrap());
+        drop(queues);
+        die_with_all_in_hand(&spool);
+    }
+    let first = claim(&spool.queues);
+    assert_eq!(first.claim.tries(), 3);
+    // Who gets on is in doubt no more, and an entry that is put off begins anew.
+    first.claim.got_on();
+    assert_eq!(first.claim.tries(), 0);
+    spool.queues.give_back(first.claim).unwrap();
+    let first = claim(&spool.queues);
+    assert_eq!(first.claim.tries(), 0);
+    let later = Entry { attempts: 1, ..first.entry };
+    spool.queues.defer(first.claim, &later).unwrap();
+    let mut seen = Vec::new();
+    while let Some(claimed) = spool.queues.claim(Queue::Auth, Duration::ZERO).unwrap() {
+        seen.push((text(&claimed.entry), claimed.claim.tries()));
+        spool.queues.release(claimed.claim).unwrap();
+    }
+    assert_eq!(seen, [("two".to_owned(), 3), ("one".to_owned(), 0)]);
+}
+
 #[test]
 fn an_index_that_is_wrong_loses_nothing() {
     let spool = Spool::new();

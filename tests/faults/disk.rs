@@ -1,94 +1,22 @@
 //! Rows R6 and R7: disks without room, without inodes, and a process without descriptors. Mail is told to come again, what was taken is kept whole, and
 //! all of it leaves when there is room.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use listmill_tests::faults::full;
 use listmill_tests::faults::storm::pass;
-use listmill_tests::faults::{Line, full};
 use listmill_tests::lmtp::Lmtp;
 use listmill_tests::mount::Mount;
-use listmill_tests::program::{Running, Site, wait_for};
-use listmill_tests::sink::{Script, Sink};
+use listmill_tests::program::wait_for;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-const DEV: &str = "dev@lists.example.org";
+use crate::stand::{DEV, Stand, connect};
+
 /// Octets of a post that is too large for the journal.
 const LARGE: usize = 1_100_000;
-const MEMBERS: usize = 3;
-const QUEUES: [&str; 7] = ["inbound", "auth", "moderation", "pending", "outbound", "bounce", "command"];
-
-/// A site with one list, whose copies go to a sink.
-struct Stand {
-    sink: Sink,
-    site: Site,
-    accepted: Vec<String>,
-    tried: usize,
-}
-
-impl Stand {
-    /// `more` stands in the site file.
-    fn new(more: &str) -> Stand {
-        let sink = Sink::start(Script::default());
-        let site = Site::new(&sink.url("smtp"), more);
-        Stand { sink, site, accepted: Vec::new(), tried: 0 }
-    }
-
-    fn list(&self) {
-        self.site.list(DEV, &["member_action=accept"], (0..MEMBERS).map(|number| format!("u{number}@example.net")));
-    }
-
-    /// Hands in a post of about so many octets; the reply that decides, which must never be for good.
-    fn post(&mut self, lmtp: &mut Lmtp, octets: usize) -> String {
-        let subject = format!("fault {}", self.tried);
-        self.tried += 1;
-        let body = "All work and no play.\r\n".repeat(octets / 23);
-        let head = format!(
-            "From: u0@example.net\r\nTo: {DEV}\r\nSubject: {subject}\r\nMessage-ID: <{}@example.net>\r\n",
-            self.tried
-        );
-        let reply = lmtp.send("u0@example.net", DEV, format!("{head}\r\n{body}").as_bytes());
-        match reply.as_bytes().first() {
-            Some(b'2') => self.accepted.push(subject),
-            first => assert_eq!(first, Some(&b'4'), "never for good: {reply}"),
-        }
-        reply
-    }
-
-    /// How many accepted posts lack a copy, and how many copies are too many.
-    fn count(&self) -> (usize, usize) {
-        let mut copies: BTreeMap<String, usize> = BTreeMap::new();
-        for received in self.sink.received() {
-            let text = String::from_utf8_lossy(&received.data).into_owned();
-            let subject = text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or_default().to_owned();
-            *copies.entry(subject).or_default() += received.recipients.len();
-        }
-        let of = |subject: &String| copies.get(subject).copied().unwrap_or(0);
-        let lost = self.accepted.iter().filter(|subject| of(subject) < MEMBERS).count();
-        let doubled = self.accepted.iter().map(|subject| of(subject).saturating_sub(MEMBERS)).sum();
-        (lost, doubled)
-    }
-
-    /// Waits until all that was accepted has arrived and nothing waits, and says how it went.
-    fn settle(&self, row: &str, injection: &str) {
-        let start = Instant::now();
-        wait_for("every accepted post to arrive", || self.count().0 == 0);
-        self.site.settle(&QUEUES);
-        let (lost, doubled) = self.count();
-        println!("{}", Line { row, injection, runs: self.tried, lost, doubled, recovery: start.elapsed() });
-        assert_eq!((lost, doubled), (0, 0));
-        for queue in QUEUES {
-            assert_eq!((self.site.figure(queue, "corrupt"), self.site.figure(queue, "shunted")), (0, 0), "{queue}");
-        }
-    }
-}
-
-fn connect(running: &Running) -> Lmtp {
-    Lmtp::connect(running.lmtp.unwrap())
-}
 
 /// Says MAIL until the answer begins so; the answer.
 fn wait_for_mail(lmtp: &mut Lmtp, parameters: &str, answer: &str) -> String {

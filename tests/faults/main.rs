@@ -11,5 +11,7 @@ mod errors;
 mod fairness;
 mod kills;
 mod lines;
+mod poison;
 mod smarthost;
 mod soak;
+mod stand;

@@ -316,6 +316,16 @@ impl Running {
         self.signal(rustix::process::Signal::CONT);
     }
 
+    /// Waits until the process has ended, however it does; its exit code, none when a signal has ended it.
+    pub fn exit_code(mut self) -> Option<i32> {
+        let mut status = None;
+        wait_for("the process to end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
+    }
+
     /// The process has ended by itself, with 0; waits for that.
     pub fn ended(mut self) {
         let mut status = None;

@@ -172,6 +172,22 @@ impl Claim {
         self.id
     }
 
+    /// How often a process has died, or may have died, with the entry in hand since somebody last got on with it. A backend that sets such entries aside itself
+    /// (a broker has a delivery limit) does not tell.
+    pub fn tries(&self) -> u8 {
+        match &self.hold {
+            Hold::Disk(hold) => hold.tries(),
+            Hold::Amqp(_) | Hold::Memory(_) => 0,
+        }
+    }
+
+    /// Whoever has the entry in hand gets on with it, though it is not done: should the process die, that is try number one.
+    pub fn got_on(&self) {
+        if let Hold::Disk(hold) = &self.hold {
+            hold.got_on();
+        }
+    }
+
     /// Whether nobody else can have a claim to the same entry while this one lives. A broker that restarts hands out again what is in hand.
     pub fn is_exclusive(&self) -> bool {
         match self.hold {

@@ -1,15 +1,22 @@
 //! The outbound runner: the stage plans, lib/delivery talks to the smarthost, the stage settles what came of it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use listmill_core::{Context, DeliveryPlan, Disposition, NoStore, Settle};
 use listmill_delivery::{Claimant, Deliverer, DeliveryError};
-use listmill_queue::Claimed;
+use listmill_queue::{Claim, Claimed};
 use listmill_queue_format::{Entry, Outcome, Queue, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::panics::guarded;
 use crate::{Carried, Runner, Shell};
+
+/// How often it is looked whether a delivery gets on with which in hand a process has died.
+const GETS_ON: Duration = Duration::from_millis(200);
+
+/// Whoever has been delivering for so long waits for a smarthost: that the process dies meanwhile is nothing that the entry has done.
+const WAITS: Duration = Duration::from_secs(10);
 
 /// The runner of the stage that delivers.
 pub struct DeliveryWorker<S> {
@@ -43,7 +50,10 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
             return shell.carry_in_line(&self.stage, Claimed { entry, claim });
         };
         let claimant = if claim.is_exclusive() { Claimant::Alone } else { Claimant::PerhapsOneOfTwo };
-        let outcomes = self.runtime.block_on(self.deliverer.deliver(&entry, &plan, claimant));
+        let delivery = self.deliverer.deliver(&entry, &plan, claimant);
+        let outcomes = self
+            .runtime
+            .block_on(async { if claim.tries() == 0 { delivery.await } else { self.watched(&claim, delivery).await } });
         let outcomes = match outcomes {
             Ok(outcomes) => outcomes,
             // Whoever is done is in the ledger.
@@ -70,6 +80,23 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
 }
 
 impl<S: Settle> DeliveryWorker<S> {
+    /// A long delivery is not to blame for the death of its process, however often that died: neither one that gets on nor one that waits. (One that computes without end
+    /// has no turn here.)
+    async fn watched<T>(&self, claim: &Claim, delivery: impl Future<Output = T>) -> T {
+        let noted = || self.deliverer.ledger().noted(claim.id());
+        let (before, began, mut delivery) = (noted(), Instant::now(), std::pin::pin!(delivery));
+        loop {
+            tokio::select! {
+                outcomes = &mut delivery => return outcomes,
+                () = tokio::time::sleep(GETS_ON) => {}
+            }
+            if noted() != before || began.elapsed() > WAITS {
+                claim.got_on();
+                return delivery.await;
+            }
+        }
+    }
+
     /// The delivery plan, when there is one; everything else that the stage may decide goes the way of every stage.
     fn plan(&self, entry: &Entry) -> Option<DeliveryPlan> {
         let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use listmill_core::Timestamp;
-use listmill_queue_format::{Entry, Outcome, Queue};
+use listmill_queue_format::{Entry, EntryId, Outcome, Queue};
 use serde::{Deserialize, Serialize};
 
 use crate::watch::{Beat, Tally};
@@ -83,11 +83,11 @@ impl Health {
         beat
     }
 
-    /// For how long which thread has not come by, the longest of each runner.
-    pub(crate) fn silent(&self) -> BTreeMap<Queue, Duration> {
-        let mut longest: BTreeMap<Queue, Duration> = BTreeMap::new();
+    /// For how long which thread has not come by, the longest of each runner, and the entry that it has in hand.
+    pub(crate) fn silent(&self) -> BTreeMap<Queue, (Duration, Option<EntryId>)> {
+        let mut longest: BTreeMap<Queue, (Duration, Option<EntryId>)> = BTreeMap::new();
         for (queue, beat) in &self.record().beats {
-            let silent = beat.silent_for();
+            let silent = (beat.silent_for(), beat.entry());
             longest.entry(*queue).and_modify(|known| *known = silent.max(*known)).or_insert(silent);
         }
         longest

@@ -314,6 +314,18 @@ impl Shell {
         }
     }
 
+    /// Sets aside an entry with which in hand the process has died too often: what it does to the next one nobody wants to know.
+    pub(crate) fn set_aside_as_deadly(&self, claimed: Claimed, stage: Queue) -> Carried {
+        let tries = claimed.claim.tries();
+        let reason = format!(
+            "deadly: the process that had it in hand has died {tries} times in a row (killed, aborted, out of memory, or it hung)"
+        );
+        let trace =
+            "none, for the process died. Its last words are in the log of its service, or in a core dump.".to_owned();
+        let by = Decider { stage, writes: &[], host: &self.host };
+        self.end(&claimed.entry, claimed.claim, by, Err(Setback::Fault(Panic { reason, trace })), &[])
+    }
+
     /// Gives an entry back as it was: this process stops.
     pub(crate) fn hand_back(&self, claim: Claim, stage: Queue, reason: &str) -> Carried {
         tracing::info!("given back: {reason}");

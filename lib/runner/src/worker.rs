@@ -20,6 +20,9 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// How often the outbox is looked at for what a crash left.
 const SWEEP: Duration = Duration::from_secs(60);
 
+/// So often may a process die with one entry in hand.
+const TRIES: u8 = 3;
+
 /// Carries out one claimed entry of one queue.
 pub trait Runner: Send + Sync {
     /// The queue that it serves.
@@ -75,7 +78,12 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
         is_here(true);
         let carried = match shell.queues.claim(runner.queue(), LOOK_AROUND) {
             Ok(None) => continue,
-            Ok(Some(claimed)) => carry(runner, shell, claimed),
+            Ok(Some(claimed)) => {
+                beat.iter().for_each(|beat| beat.has(Some(claimed.entry.id)));
+                let carried = carry(runner, shell, claimed);
+                beat.iter().for_each(|beat| beat.has(None));
+                carried
+            }
             Err(error) => {
                 tracing::error!(runner = %runner.queue(), "the queue cannot be read: {error}");
                 shell.health.error(runner.queue(), &error.to_string());
@@ -99,6 +107,9 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
 fn carry(runner: &dyn Runner, shell: &Shell, claimed: Claimed) -> Carried {
     let queue = runner.queue();
     let _line = line(&claimed.entry, queue).entered();
+    if claimed.claim.tries() >= TRIES {
+        return shell.set_aside_as_deadly(claimed, queue);
+    }
     shell.health.note(queue, |health| health.in_hand += 1);
     let carried = guarded(|| runner.carry(shell, claimed));
     shell.health.note(queue, |health| health.in_hand = health.in_hand.saturating_sub(1));

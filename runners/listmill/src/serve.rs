@@ -24,7 +24,7 @@ use crate::backends::{Carriers, Stay};
 use crate::commands::init::make_private;
 use crate::failure::{Failure, Outcome};
 use crate::placement::Lookup;
-use crate::watching::{Desk, Manager, Open, roots};
+use crate::watching::{Desk, Manager, Open, end_when_hung, roots};
 use crate::{backends, placement, wiring};
 
 /// Threads of a runner that decides.
@@ -165,6 +165,9 @@ impl Serving {
 
     /// What is done beside the runners.
     fn start_chores(&mut self, site: &Site, queues: &[Queue], board: &Arc<dyn Board>) -> Outcome {
+        if let Some(limit) = site.hang_limit {
+            self.threads.push(end_when_hung(limit, &self.desk.watch, &self.stop)?);
+        }
         let health = &self.shell.health;
         if let Some(store) = &self.shell.store {
             self.threads.push(sweep_outbox(&self.shell, &self.stop).map_err(no_thread)?);

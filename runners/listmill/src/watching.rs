@@ -30,6 +30,11 @@ const LAST_LOOK: Duration = Duration::from_secs(3);
 /// How often it is looked whether they have.
 const MOMENT: Duration = Duration::from_millis(5);
 
+/// Between two looks at whether a runner hangs.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+/// EX_SOFTWARE of sysexits.h: a runner hangs.
+const HUNG: i32 = 70;
+
 /// Answers for this process.
 #[derive(Clone)]
 pub(crate) struct Desk {
@@ -160,6 +165,28 @@ pub(crate) fn expected(site: &Site) -> BTreeSet<Queue> {
 /// The queues that are at the broker.
 pub(crate) fn at_broker(site: &Site) -> BTreeSet<Queue> {
     Queue::ALL.into_iter().filter(|queue| *site.queue.backend(*queue) == QueueBackendKind::Amqp).collect()
+}
+
+/// Ends this process when one of its runners hangs for longer than this: nobody can end a thread, and whoever starts the process anew has its work go on.
+/// That thread ends when `stop` is thrown.
+pub(crate) fn end_when_hung(limit: Duration, watch: &Watch, stop: &Stop) -> Outcome<JoinHandle<()>> {
+    let (watch, stop) = (watch.clone(), stop.clone());
+    let guard = std::thread::Builder::new().name("hangs".to_owned()).spawn(move || {
+        let often = (limit / 8).min(LONGEST_LOOK);
+        let (mut looked, mut hung_before) = (Instant::now(), false);
+        while !stop.wait(often) {
+            // Was this thread late as well, the machine stood still, or the process: then nobody has hung, and those who rested come by first.
+            let was_late = looked.elapsed() > often * 3;
+            looked = Instant::now();
+            let hung = if was_late { Vec::new() } else { watch.hung(limit) };
+            if hung_before && !hung.is_empty() {
+                tracing::error!("this process ends itself, for [guard] hang_limit is over: {}", hung.join("; "));
+                std::process::exit(HUNG);
+            }
+            hung_before = !hung.is_empty();
+        }
+    });
+    guard.map_err(|error| Failure::io("start a thread", &error))
 }
 
 /// systemd, where it has started this process and wants to hear of it.

@@ -150,6 +150,11 @@ impl Ledger {
         }
     }
 
+    /// How much is written down of this entry, in octets: it grows with each transaction that ends.
+    pub fn noted(&self, id: EntryId) -> u64 {
+        std::fs::metadata(self.path(id)).map_or(0, |page| page.len())
+    }
+
     /// Was this entry finished before? One of the last 50,000 is known for sure.
     pub fn was_finished(&self, id: EntryId) -> bool {
         self.finished.contains(id)

@@ -48,7 +48,7 @@ impl Spool {
         }
     }
 
-    /// Puts every entry in `cur` whose claimer is gone back into `new`, at its old place.
+    /// Puts every entry in `cur` whose claimer is gone back into `new`, at its old place, with one more try that has ended so.
     fn take_over_orphans(&self) -> Result<(), QueueError> {
         let mut suspects = Vec::new();
         self.scan(State::Claimed, |place| {
@@ -78,21 +78,31 @@ impl Spool {
         {
             return Ok(());
         }
-        if self.is_superseded(place)? {
-            tracing::info!(file = self.cur.at(name.as_bytes()), "an orphan was deferred before its claimer died");
-            self.cur.discard(&name);
+        let tries = place.tries(&opened.stat);
+        let was_dropped = self.line.was_dropped(&place);
+        if !self.back_to_new(place, if was_dropped { tries } else { tries.saturating_add(1) })? {
             return Ok(());
-        }
-        self.index(&self.cur, &name, place)?;
-        match self.cur.rename(&name, &self.new, &name) {
-            Ok(()) => {}
-            Err(Errno::NOENT) => return Ok(()),
-            Err(errno) => return Err(failed("take over")(errno)),
         }
         drop(opened); // and with it the lock, before somebody is told
         tracing::warn!(queue = %self.queue, id = %place.id, "the claimer of an entry is gone: it can be claimed again");
         self.line.arrived([place]);
         Ok(())
+    }
+
+    /// Moves an entry, whose lock the caller has, from `cur` to its old place; `false` when it is not there, or needed no more.
+    pub(super) fn back_to_new(&self, place: Place, tries: u8) -> Result<bool, QueueError> {
+        let name = place.name();
+        if self.is_superseded(place)? {
+            tracing::info!(file = self.cur.at(name.as_bytes()), "an orphan was deferred before its claimer died");
+            self.cur.discard(&name);
+            return Ok(false);
+        }
+        self.index_tried(&self.cur, &name, place, tries)?;
+        match self.cur.rename(&name, &self.new, &name) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.cur.failed("take over", &name, errno)),
+        }
     }
 
     /// The entry is also elsewhere: its claimer died between writing the deferred copy and unlinking this one.

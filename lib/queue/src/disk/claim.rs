@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use listmill_core::Party;
@@ -13,6 +14,7 @@ use rustix::io::Errno;
 
 use super::dir::Opened;
 use super::journal::shelf::Which;
+use super::lane::Way;
 use super::line::{Line, REMEMBERED, Step};
 use super::queues::DiskQueues;
 use super::shared::Shared;
@@ -30,6 +32,10 @@ pub(crate) struct DiskHold {
     pub(super) place: Place,
     pub(super) queue: Queue,
     pub(super) shared: Arc<Shared>,
+    /// Tries that ended, or may have ended, with the death of the process.
+    tries: AtomicU8,
+    /// What others may have to wait for.
+    way: Mutex<Option<Way>>,
 }
 
 /// By what it is held.
@@ -59,6 +65,21 @@ impl DiskHold {
     pub(super) fn line(&self) -> &Line {
         &self.shared.spool(self.queue).line
     }
+
+    pub(crate) fn tries(&self) -> u8 {
+        self.tries.load(Ordering::Relaxed)
+    }
+
+    /// It does not stand still: what was before counts no more, and nobody has to wait for it.
+    pub(crate) fn got_on(&self) {
+        drop(self.way.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if self.tries.swap(0, Ordering::Relaxed) > 0
+            && let Grip::File(file) = &self.grip
+            && let Err(errno) = rustix::fs::futimens(file, &self.place.times(0))
+        {
+            tracing::warn!(id = %self.place.id, %errno, "its tries cannot be forgotten");
+        }
+    }
 }
 
 impl Drop for DiskHold {
@@ -71,8 +92,17 @@ impl Drop for DiskHold {
         if let Some(file) = file {
             // Another process may claim it, and must find what had followed from it.
             self.shared.file(Which::All);
+            let back = self.shared.spool(self.queue).back_to_new(self.place, self.tries());
             drop(file); // and with it the lock, before somebody is told
-            self.line().dropped(&self.place);
+            match back {
+                Ok(true) => {
+                    self.line().finished(&self.place);
+                    self.line().returned(self.place);
+                }
+                Ok(false) => self.line().finished(&self.place),
+                // It is an orphan now, as if the process had died.
+                Err(_) => self.line().dropped(&self.place),
+            }
         }
     }
 }
@@ -88,6 +118,14 @@ impl Drop for Scanning<'_> {
     fn drop(&mut self) {
         self.line.scanned(self.began, self.found.take());
     }
+}
+
+/// A file that has been claimed.
+struct Taken {
+    file: File,
+    entry: Entry,
+    tries: u8,
+    way: Option<Way>,
 }
 
 /// Why a file is not claimed.
@@ -136,7 +174,7 @@ impl DiskQueues {
 
     fn claim_now(&self, spool: &Spool) -> Result<Option<Claimed>, QueueError> {
         loop {
-            let (place, entry, grip) = match spool.line.next() {
+            let (place, entry, grip, tries, way) = match spool.line.next() {
                 Step::Nothing => return Ok(None),
                 Step::Unknown => {
                     spool.line.wait_for_scan();
@@ -147,13 +185,14 @@ impl DiskQueues {
                     scanning.found = Some(spool.scan_new(&skipped)?);
                     continue;
                 }
-                Step::Have(place, entry) => (place, *entry, Grip::Kept),
+                Step::Have(place, entry) => (place, *entry, Grip::Kept, 0, None),
                 Step::Try(place) => match spool.try_claim(place)? {
-                    Some((file, entry)) => (place, entry, Grip::File(file)),
+                    Some(taken) => (place, taken.entry, Grip::File(taken.file), taken.tries, taken.way),
                     None => continue,
                 },
             };
-            let hold = DiskHold { grip, place, queue: spool.queue, shared: Arc::clone(&self.shared) };
+            let (shared, tries, way) = (Arc::clone(&self.shared), AtomicU8::new(tries), Mutex::new(way));
+            let hold = DiskHold { grip, place, queue: spool.queue, shared, tries, way };
             return Ok(Some(Claimed {
                 entry,
                 claim: Claim { queue: spool.queue, id: place.id, hold: Hold::Disk(hold) },
@@ -192,7 +231,7 @@ impl Spool {
         Ok(())
     }
 
-    fn try_claim(&self, place: Place) -> Result<Option<(File, Entry)>, QueueError> {
+    fn try_claim(&self, place: Place) -> Result<Option<Taken>, QueueError> {
         let name = place.name();
         match self.open_and_lock(place, &name) {
             Ok(claimed) => return Ok(Some(claimed)),
@@ -212,7 +251,7 @@ impl Spool {
         Ok(None)
     }
 
-    fn open_and_lock(&self, place: Place, name: &str) -> Result<(File, Entry), Refused> {
+    fn open_and_lock(&self, place: Place, name: &str) -> Result<Taken, Refused> {
         let opened = self.new.open_entry(name).map_err(|errno| self.why_not_opened(name, errno))?;
         if !opened.is_regular() {
             return Err(Refused::Corrupt("it is not a regular file".to_owned()));
@@ -224,6 +263,8 @@ impl Spool {
         if !self.new.still_names(name, &opened.stat).map_err(failed("look at"))? {
             return Err(Refused::Taken);
         }
+        let tries = place.tries(&opened.stat);
+        let way = self.lane.enter(tries).ok_or(Refused::Locked)?;
         let entry = self.read_entry(place, &opened)?;
         // Remembered before it is there, so that the search for orphans never takes it for one.
         if !self.line.claimed(place, Party::of(&entry)) {
@@ -234,7 +275,7 @@ impl Spool {
             self.line.not_claimed(&place);
             return Err(if errno == Errno::NOENT { Refused::Taken } else { failed("claim")(errno) });
         }
-        Ok((opened.file, entry))
+        Ok(Taken { file: opened.file, entry, tries, way })
     }
 
     fn why_not_opened(&self, name: &str, errno: Errno) -> Refused {

@@ -1,7 +1,7 @@
 //! The index of a queue: from an entry's id to its place, so that a repeat costs no scan.
 //!
 //! `ids/ID` is a second name (a hard link) of the entry's message file, and the time of last modification of that file tells the
-//! place: it is `MICROSECONDS`, and in the digits below the microsecond `RANK`. So the index needs no file of its own, whose making
+//! place: it is `MICROSECONDS`, and in the digits below the microsecond `RANK`, and [tries](Place::tries) times ten. So the index needs no file of its own, whose making
 //! and unmaking would cost as much as the entry's. Other programs, and file systems that have no hard links or no such times, have
 //! a symbolic link there whose target is the entry's name in `new`.
 //!
@@ -23,11 +23,15 @@ use crate::{QueueError, State};
 /// The states in which an entry is still there, in the order in which entries move.
 pub(super) const PRESENT: [State; 4] = [State::Deferred, State::New, State::Claimed, State::Shunted];
 
+/// As many as the digits can tell.
+const MOST_TRIES: u8 = 99;
+
 impl Place {
-    /// The time of last modification that tells this place.
-    fn times(self) -> Timestamps {
+    /// The time of last modification that tells this place, and so many tries.
+    pub(super) fn times(self, tries: u8) -> Timestamps {
         let seconds = i64::try_from(self.micros / 1_000_000).unwrap_or(i64::MAX);
-        let nanos = i64::try_from(self.micros % 1_000_000 * 1000).unwrap_or(0) + i64::from(self.rank);
+        let below = i64::from(tries.min(MOST_TRIES)) * 10 + i64::from(self.rank);
+        let nanos = i64::try_from(self.micros % 1_000_000 * 1000).unwrap_or(0) + below;
         let time = Timespec { tv_sec: seconds, tv_nsec: nanos };
         Timestamps { last_access: time, last_modification: time }
     }
@@ -36,8 +40,15 @@ impl Place {
     fn told_by(stat: &Stat, id: EntryId) -> Option<Self> {
         let nanos = u64::try_from(i128::from(stat.st_mtime_nsec)).ok()?; // its type differs between systems
         let micros = u64::try_from(stat.st_mtime).ok()?.checked_mul(1_000_000)?.checked_add(nanos / 1000)?;
-        let rank = u8::try_from(nanos % 1000).ok().filter(|rank| *rank < 10)?;
+        let rank = u8::try_from(nanos % 10).ok()?;
         Some(Place { micros, rank, id })
+    }
+
+    /// How often the process that had it in hand has died, or may have, as far as this file tells.
+    pub(super) fn tries(self, stat: &Stat) -> u8 {
+        let is_told = Place::told_by(stat, self.id) == Some(self);
+        let nanos = u64::try_from(i128::from(stat.st_mtime_nsec)).unwrap_or(0);
+        if is_told { u8::try_from(nanos % 1000 / 10).unwrap_or(0) } else { 0 }
     }
 }
 
@@ -58,10 +69,15 @@ impl Spool {
 
     /// Tells the index where the entry is about to be whose message file has this name in this directory.
     pub(super) fn index(&self, dir: &Dir, name: &str, place: Place) -> Result<(), QueueError> {
+        self.index_tried(dir, name, place, 0)
+    }
+
+    /// The same, and how many tries have ended, or may have ended, with the death of the process: a file system without exact times does not keep that.
+    pub(super) fn index_tried(&self, dir: &Dir, name: &str, place: Place, tries: u8) -> Result<(), QueueError> {
         let id = place.id.to_string();
-        let linked = match self.link(dir, name, place, &id) {
+        let linked = match self.link(dir, name, place, tries, &id) {
             // What was there is of an earlier place, or of an earlier file.
-            Err(Errno::EXIST) => self.unindex(&id).and_then(|()| self.link(dir, name, place, &id)),
+            Err(Errno::EXIST) => self.unindex(&id).and_then(|()| self.link(dir, name, place, tries, &id)),
             done => done,
         };
         match linked {
@@ -70,11 +86,11 @@ impl Spool {
         }
     }
 
-    fn link(&self, dir: &Dir, name: &str, place: Place, id: &str) -> Result<(), Errno> {
+    fn link(&self, dir: &Dir, name: &str, place: Place, tries: u8, id: &str) -> Result<(), Errno> {
         if !self.has_links.load(Ordering::Relaxed) {
             return self.ids.symlink(&place.name(), id);
         }
-        let linked = dir.set_times(name, &place.times()).and_then(|()| dir.link(name, &self.ids, id));
+        let linked = dir.set_times(name, &place.times(tries)).and_then(|()| dir.link(name, &self.ids, id));
         let kept = match linked {
             Ok(()) if self.has_proven_links.load(Ordering::Relaxed) => return Ok(()),
             // Not every file system keeps times so exactly. Once is proof enough.
@@ -159,7 +175,8 @@ mod tests {
 
     fn spool() -> (TempDir, Spool) {
         let root = tempfile::tempdir().unwrap();
-        let spool = Spool::open(root.path(), Queue::Auth, &std::sync::Arc::default()).unwrap();
+        let spool =
+            Spool::open(root.path(), Queue::Auth, &std::sync::Arc::default(), &std::sync::Arc::default()).unwrap();
         (root, spool)
     }
 

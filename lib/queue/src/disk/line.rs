@@ -75,6 +75,8 @@ pub(super) struct LineState {
     unsure: bool,
     /// A claim of this process was dropped.
     dropped: bool,
+    /// Those that could not be put back at once: nobody has died.
+    dropped_places: HashSet<Place>,
     orphans: Option<Instant>,
     tmp_sweep: Option<Instant>,
     /// The index may be large, so its first sweep is not at the start.
@@ -142,6 +144,7 @@ impl Line {
                 deferred_scan: Scan::default(),
                 unsure: false,
                 dropped: false,
+                dropped_places: HashSet::new(),
                 orphans: None,
                 tmp_sweep: None,
                 index_sweep: Instant::now(),
@@ -325,8 +328,14 @@ impl Line {
         self.change(|state| {
             state.held.remove(place);
             state.shares.ended(place.id);
+            state.dropped_places.insert(*place);
             state.dropped = true;
         });
+    }
+
+    /// Whether a claim to it was dropped in this process; asked once.
+    pub(super) fn was_dropped(&self, place: &Place) -> bool {
+        lock(&self.state).dropped_places.remove(place)
     }
 
     pub(super) fn holds(&self, place: &Place) -> bool {

@@ -60,6 +60,7 @@ mod dir;
 mod finish;
 mod index;
 mod journal;
+mod lane;
 mod line;
 mod look;
 mod names;

@@ -47,7 +47,9 @@ struct Recovered {
 impl Shared {
     pub(super) fn open(path: &Path) -> Result<Self, QueueError> {
         let octets = Arc::new(AtomicUsize::new(0));
-        let spools = Queue::ALL.into_iter().map(|queue| Spool::open(path, queue, &octets)).collect::<Result<_, _>>()?;
+        let lane = Arc::default();
+        let open = |queue| Spool::open(path, queue, &octets, &lane);
+        let spools = Queue::ALL.into_iter().map(open).collect::<Result<_, _>>()?;
         let journal = Dir::open(&path.join("journal"))?;
         let log = Log::new(journal.path().to_owned());
         let shared = Shared {

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::dir::Dir;
 use super::index::PRESENT;
+use super::lane::Lane;
 use super::line::Line;
 use crate::lineup::Place;
 use crate::{QueueError, State, clock};
@@ -37,10 +38,17 @@ pub(super) struct Spool {
     /// Whether that was tried.
     pub(super) has_proven_links: AtomicBool,
     pub(super) line: Arc<Line>,
+    /// Of all queues of this spool, in this process.
+    pub(super) lane: Arc<Lane>,
 }
 
 impl Spool {
-    pub(super) fn open(path: &Path, queue: Queue, octets: &Arc<AtomicUsize>) -> Result<Self, QueueError> {
+    pub(super) fn open(
+        path: &Path,
+        queue: Queue,
+        octets: &Arc<AtomicUsize>,
+        lane: &Arc<Lane>,
+    ) -> Result<Self, QueueError> {
         let root = path.join(queue.name());
         let below = |name: &str| Dir::open(&root.join(name));
         Ok(Spool {
@@ -56,6 +64,7 @@ impl Spool {
             has_links: AtomicBool::new(true),
             has_proven_links: AtomicBool::new(false),
             line: Arc::new(Line::new(Arc::clone(octets))),
+            lane: Arc::clone(lane),
         })
     }
 
@@ -90,7 +99,12 @@ impl Spool {
     ///
     /// The index before the sync, so that no file system ever has fewer names on record than the file has.
     pub(super) fn write_entry(&self, place: Place, bytes: &[u8]) -> Result<String, QueueError> {
-        let written = self.write(bytes, |name| self.index(&self.tmp, name, place));
+        self.write_tried(place, bytes, 0)
+    }
+
+    /// The same for an entry that somebody who died may have had in hand.
+    pub(super) fn write_tried(&self, place: Place, bytes: &[u8], tries: u8) -> Result<String, QueueError> {
+        let written = self.write(bytes, |name| self.index_tried(&self.tmp, name, place, tries));
         written.inspect_err(|_| self.forget(place.id))
     }
 

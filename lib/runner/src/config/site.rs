@@ -61,6 +61,8 @@ pub struct Site {
     pub ca_file: Option<PathBuf>,
     /// What must stay free on each disk that this host writes to.
     pub floor: Floor,
+    /// How long a runner may have one entry in hand without coming by until its process ends itself; none: for ever.
+    pub hang_limit: Option<Duration>,
     /// For how long it is known what became of a message; zero: it is not noted.
     pub trail_keep: SignedDuration,
     /// Octets that this may take.
@@ -199,6 +201,7 @@ impl Reader<'_> {
             chunk: self.count("outbound.chunk", raw.outbound.chunk)?,
             ca_file: raw.outbound.ca_file.as_deref().map(|path| self.path(path)),
             floor: self.floor(&raw.guard)?,
+            hang_limit: self.hang_limit(&raw.guard)?,
             trail_keep,
             trail_size,
             metrics: self.metrics(&raw.metrics)?,

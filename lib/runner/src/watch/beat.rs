@@ -1,8 +1,10 @@
 //! A thread's sign of life.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use listmill_queue_format::EntryId;
 
 /// When a thread last came by. One that rests is not waited for.
 #[derive(Debug, Clone)]
@@ -10,17 +12,28 @@ pub(crate) struct Beat {
     since: Instant,
     /// Milliseconds from `since`, and one more; 0: it rests.
     last: Arc<AtomicU64>,
+    in_hand: Arc<Mutex<Option<EntryId>>>,
 }
 
 impl Beat {
     pub(crate) fn new() -> Beat {
-        Beat { since: Instant::now(), last: Arc::default() }
+        Beat { since: Instant::now(), last: Arc::default(), in_hand: Arc::default() }
     }
 
     /// The thread is here.
     pub(crate) fn beat(&self) {
         let millis = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
         self.last.store(millis + 1, Ordering::Relaxed);
+    }
+
+    /// It has this entry in hand, or none.
+    pub(crate) fn has(&self, entry: Option<EntryId>) {
+        *self.in_hand.lock().unwrap_or_else(PoisonError::into_inner) = entry;
+    }
+
+    /// The entry that it has in hand.
+    pub(crate) fn entry(&self) -> Option<EntryId> {
+        *self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It waits for a clock, or has ended.

@@ -207,16 +207,20 @@ impl Watch {
         let dead = dead.map(|(queue, roll)| {
             format!("{queue} is dead: {} of its {} threads have ended by a fault", roll.dead, roll.threads)
         });
-        let hung = self
-            .shell
-            .health
-            .silent()
-            .into_iter()
-            .filter(|(queue, silent)| *silent > limit && roll.contains_key(queue));
-        let hung = hung.map(|(queue, silent)| {
-            format!("{queue} hangs: one of its threads has not come back for {} s", silent.as_secs())
+        dead.chain(self.hung(limit)).collect()
+    }
+
+    /// Who has had an entry in hand for longer than this without coming by, a sentence each.
+    pub fn hung(&self, limit: Duration) -> Vec<String> {
+        let roll = self.crew.roll();
+        let silent = self.shell.health.silent().into_iter();
+        let hung = silent.filter(|(queue, (silent, _))| *silent > limit && roll.contains_key(queue));
+        let told = hung.map(|(queue, (silent, entry))| {
+            let seconds = silent.as_secs();
+            let entry = entry.map_or_else(String::new, |entry| format!(", with {entry} in hand"));
+            format!("{queue} hangs: one of its threads has not come back for {seconds} s{entry}")
         });
-        dead.chain(hung).collect()
+        told.collect()
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

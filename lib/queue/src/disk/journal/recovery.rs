@@ -122,7 +122,8 @@ impl Shared {
             let dir = match spool.indexed(id).map_err(|errno| spool.ids.failed("look up", &id.to_string(), errno))? {
                 Some((state, _)) => spool.dir(state), // filed, and nobody could note it
                 None => {
-                    let (tmp, name) = (spool.write_entry(place, &bytes)?, place.name());
+                    // Whether somebody had it in hand, the journal does not tell.
+                    let (tmp, name) = (spool.write_tried(place, &bytes, 1)?, place.name());
                     spool.tmp.rename(&tmp, &spool.new, &name).map_err(|errno| {
                         spool.tmp.discard(&tmp);
                         spool.forget(id);
