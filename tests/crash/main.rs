@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::disallowed_methods, reason = "processes that work with threads, and a clock to hold them against")]
 
+mod batches;
 mod bounces;
 mod breaking;
 mod dialogue;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use listmill_core::settings::Cascade;
 use listmill_core::{Commit, Stage, StoreChange, Timestamp};
-use listmill_queue::{DiskQueues, QueueBackend, State};
+use listmill_queue::{Claimed, DiskQueues, QueueBackend, State};
 use listmill_queue_format::{Entry, EntryId, Envelope, Queue, decode};
 use listmill_runner::{Carried, Health, Room, Shell, Trail};
 use listmill_store::{SledStore, Store};
@@ -102,12 +102,17 @@ pub(crate) fn apply(store: &dyn Store, id: EntryId, changes: Vec<StoreChange>) {
 /// Claims the next entry of the stage's queue, and carries it out.
 pub(crate) fn carry_one<S: Stage>(shell: &Shell, stage: &S) -> Carried {
     let claimed = shell.queues.claim(S::READS, PATIENCE).unwrap().expect("there is work");
-    shell.carry(stage, claimed)
+    shell.carry(stage, vec![claimed]).pop().unwrap()
+}
+
+/// Claims all that is there.
+pub(crate) fn claim_all(shell: &Shell, queue: Queue) -> Vec<Claimed> {
+    std::iter::from_fn(|| shell.queues.claim(queue, Duration::ZERO).unwrap()).collect()
 }
 
 /// Works until the queue of the stage has no work left; false when the process has died before.
 pub(crate) fn work_off<S: Stage>(shell: &Shell, stage: &S) -> bool {
-    survives(|| work_off_with(shell, S::READS, |claimed| shell.carry(stage, claimed)))
+    survives(|| work_off_with(shell, S::READS, |batch| drop(shell.carry(stage, batch))))
 }
 
 /// A process that works on an entry and meets its fate, at the call that it says.
@@ -120,12 +125,12 @@ pub(crate) fn meets<S: Stage>(mill: &Mill, entry: &Entry, fate: Fate, at: usize,
     hazard.struck()
 }
 
-pub(crate) fn work_off_with(shell: &Shell, queue: Queue, carry: impl Fn(listmill_queue::Claimed) -> Carried) {
+pub(crate) fn work_off_with(shell: &Shell, queue: Queue, carry: impl Fn(Vec<Claimed>)) {
     let mut carried = 0;
     loop {
         while shell.queues.status(queue).unwrap().depth > 0 {
             let Some(claimed) = shell.queues.claim(queue, PATIENCE).unwrap() else { panic!("{queue} is stuck") };
-            carry(claimed);
+            carry(vec![claimed]);
             carried += 1;
             assert!(carried < 20, "the entries of {queue} come back for ever");
         }

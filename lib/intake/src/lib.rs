@@ -12,6 +12,7 @@
 
 mod command;
 mod data;
+mod desk;
 mod limits;
 mod listen;
 mod path;
@@ -28,5 +29,5 @@ mod wire;
 pub use limits::Limits;
 pub use listen::{Listen, ListenError};
 pub use received::received_field;
-pub use reception::{Answer, Reception, Replies, Verdict};
+pub use reception::{Answer, Arrival, Reception, Replies, Verdict};
 pub use server::{BindError, Server};

@@ -6,7 +6,7 @@ use listmill_queue_format::{EntryId, Envelope};
 
 /// The side that knows the lists and owns the queues.
 ///
-/// Both questions may block (they read the store and write to disk): the server asks them on blocking threads, never
+/// Both questions may block (they read the store and write to disk): the server asks them on blocking threads, of either never
 /// more than [`Limits::calls`](crate::Limits::calls) at once. A call that panics is answered to the client with
 /// `451 4.3.0`, as any passing failure.
 pub trait Reception: Send + Sync {
@@ -32,6 +32,12 @@ pub trait Reception: Send + Sync {
     /// is [`Answer::Stored`], or nothing was stored.
     fn accept(&self, envelope: Envelope, message: Arc<[u8]>, replies: Replies) -> Vec<Answer>;
 
+    /// The same for several messages, each for itself: the answers of each, in their order. What waits for a disk they can share.
+    fn accept_all(&self, arrivals: Vec<Arrival>) -> Vec<Vec<Answer>> {
+        let accept = |Arrival { envelope, message, replies }| self.accept(envelope, message, replies);
+        arrivals.into_iter().map(accept).collect()
+    }
+
     /// Asked at MAIL and at DATA: is there room for one more message of so many octets, as far as the client has said, else 0?
     /// `false`: the client is answered `452 4.3.1` and comes again. Must not block.
     fn has_room(&self, octets: u64) -> bool {
@@ -48,6 +54,17 @@ pub trait Reception: Send + Sync {
     /// The largest message that any list takes, in octets; announced as SIZE (RFC 1870); 0 when there is no limit but
     /// [`Limits::memory`](crate::Limits::memory). Must not block.
     fn max_message_size(&self) -> u64;
+}
+
+/// A message that has come in whole.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Who sends it, and the accepted recipients.
+    pub envelope: Envelope,
+    /// The message as the client sent it.
+    pub message: Arc<[u8]>,
+    /// How many replies the client reads.
+    pub replies: Replies,
 }
 
 /// What RCPT is answered.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use crate::desk::Desk;
 use crate::{Limits, Reception, Verdict};
 
 /// What all connections share.
@@ -16,6 +17,8 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     /// The memory for messages.
     pub(crate) memory: Memory,
+    /// Where messages wait to be stored.
+    pub(crate) desk: Arc<Desk>,
     reception: Arc<dyn Reception>,
     calls: Arc<Semaphore>,
 }
@@ -27,6 +30,7 @@ impl Service {
         Service {
             host,
             memory: Memory::new(memory, limits.memory_wait),
+            desk: Arc::new(Desk::new(Arc::clone(&reception), limits.calls)),
             calls: Arc::new(Semaphore::new(limits.calls.max(1))),
             reception,
             limits,
@@ -68,12 +72,7 @@ impl Service {
     }
 
     /// Asks the reception on a blocking thread; nothing when it panicked.
-    ///
-    /// A question that has been put is answered even when the connection that asked is gone by then.
-    pub(crate) async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&dyn Reception) -> T + Send + 'static,
-    ) -> Option<T> {
+    async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&dyn Reception) -> T + Send + 'static) -> Option<T> {
         let permit = Arc::clone(&self.calls).acquire_owned().await.expect("the semaphore is never closed");
         let reception = Arc::clone(&self.reception);
         let answer = tokio::task::spawn_blocking(move || {

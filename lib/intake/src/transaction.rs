@@ -8,7 +8,7 @@ use listmill_queue_format::{Client, Envelope};
 use crate::command::Mail;
 use crate::reply::Reply;
 use crate::service::{Service, Share};
-use crate::{Answer, Replies};
+use crate::{Answer, Arrival, Replies};
 
 /// A transaction that MAIL has begun.
 #[derive(Debug)]
@@ -146,12 +146,8 @@ impl Transaction {
 /// One reply for each recipient of the envelope, or fewer when the reception gave fewer answers.
 async fn store(service: &Service, envelope: Envelope, arrived: Arrived, replies: Replies) -> Vec<Reply> {
     let Arrived { message, share, .. } = arrived;
-    let answers = service.ask(move |reception| {
-        // The memory is taken until the reception has the message elsewhere, even when the connection goes away.
-        let _share = share;
-        reception.accept(envelope, Arc::from(message), replies)
-    });
-    answers.await.unwrap_or_default().into_iter().map(answer).collect()
+    let arrival = Arrival { envelope, message: Arc::from(message), replies };
+    service.desk.store(arrival, share).await.into_iter().map(answer).collect()
 }
 
 fn answer(answer: Answer) -> Reply {

@@ -58,6 +58,10 @@ impl QueueBackend for FrontedQueues {
         self.queues.release(claim)
     }
 
+    fn release_all(&self, claims: Vec<Claim>) -> Vec<Result<(), QueueError>> {
+        self.queues.release_all(claims)
+    }
+
     fn give_back(&self, claim: Claim) -> Result<(), QueueError> {
         self.queues.give_back(claim)
     }

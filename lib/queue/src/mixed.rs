@@ -79,6 +79,13 @@ impl QueueBackend for MixedQueues {
         self.of(claim.queue()).release(claim)
     }
 
+    fn release_all(&self, claims: Vec<Claim>) -> Vec<Result<(), QueueError>> {
+        match claims.first().map(Claim::queue) {
+            Some(queue) => self.of(queue).release_all(claims),
+            None => Vec::new(),
+        }
+    }
+
     fn give_back(&self, claim: Claim) -> Result<(), QueueError> {
         self.of(claim.queue()).give_back(claim)
     }

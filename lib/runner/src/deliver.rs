@@ -10,6 +10,7 @@ use listmill_queue_format::{Entry, Outcome, Queue, Timestamp};
 use tokio::runtime::Handle;
 
 use crate::panics::guarded;
+use crate::shell::line;
 use crate::{Carried, Runner, Shell};
 
 /// How often it is looked whether a delivery gets on with which in hand a process has died.
@@ -37,9 +38,16 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         true
     }
 
-    fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
+    fn carry(&self, shell: &Shell, batch: Vec<Claimed>) -> Vec<Carried> {
         // Whatever the other runners of this process work with: outbound asks no store, and waits for none.
         let shell = &Shell { store: None, directory: None, ..shell.clone() };
+        let deliver = |claimed: Claimed| line(&claimed.entry, S::READS).in_scope(|| self.deliver(shell, claimed));
+        batch.into_iter().map(deliver).collect()
+    }
+}
+
+impl<S: Settle> DeliveryWorker<S> {
+    fn deliver(&self, shell: &Shell, claimed: Claimed) -> Carried {
         let Claimed { entry, claim } = claimed;
         if self.deliverer.ledger().was_finished(entry.id) {
             // Written again by an upstream runner that was killed after it had written it once.
@@ -47,7 +55,8 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
             return shell.carry_settled::<S>(&entry, claim, told, &[], |_| Vec::new());
         }
         let Some(plan) = self.plan(&entry) else {
-            return shell.carry_in_line(&self.stage, Claimed { entry, claim });
+            let mut carried = shell.carry(&self.stage, vec![Claimed { entry, claim }]);
+            return carried.pop().expect("each entry is carried out");
         };
         let claimant = if claim.is_exclusive() { Claimant::Alone } else { Claimant::PerhapsOneOfTwo };
         let delivery = self.deliverer.deliver(&entry, &plan, claimant);
@@ -77,9 +86,7 @@ impl<S: Settle + Send + Sync> Runner for DeliveryWorker<S> {
         }
         carried
     }
-}
 
-impl<S: Settle> DeliveryWorker<S> {
     /// A long delivery is not to blame for the death of its process, however often that died: neither one that gets on nor one that waits. (One that computes without end
     /// has no turn here.)
     async fn watched<T>(&self, claim: &Claim, delivery: impl Future<Output = T>) -> T {

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use listmill_core::{Context, Disposition, Stage, StoreView, Unavailable};
-use listmill_intake::{Answer, Reception, Replies, Verdict, received_field};
+use listmill_intake::{Answer, Arrival, Reception, Replies, Verdict, received_field};
 use listmill_mail::limits::message_id;
 use listmill_queue::Kind;
-use listmill_queue_format::{Entry, Envelope, Queue, Timestamp};
+use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Timestamp};
 
 use crate::Shell;
 use crate::identity::fresh_id;
@@ -39,9 +39,29 @@ pub struct Gate<S> {
     pub postmaster: Option<String>,
 }
 
+/// A message on its way through the gate.
+enum Case {
+    /// It goes no further.
+    Answered(Vec<Answer>),
+    /// What inbound decided for each envelope recipient.
+    Decided(Box<Entry>, Vec<Decided>),
+}
+
+impl Case {
+    /// Takes out what is to be written.
+    fn outgoing(&mut self) -> Vec<Entry> {
+        match self {
+            Case::Answered(_) => Vec::new(),
+            Case::Decided(_, decided) => decided.iter_mut().filter_map(|one| one.outgoing.take()).collect(),
+        }
+    }
+}
+
 /// What inbound decided for one envelope recipient.
 struct Decided {
     outgoing: Option<Entry>,
+    /// The id of what is to be written, and its list.
+    stored_as: Option<(EntryId, String)>,
     summary: String,
     steps: Vec<Step>,
     refusal: Option<Answer>,
@@ -63,7 +83,8 @@ impl Decided {
         let refusal = refused.or_else(|| fault.as_ref().map(|_| later()));
         let steps = if fault.is_some() { Vec::new() } else { work.steps };
         let outgoing = work.outgoing.into_iter().next();
-        Decided { outgoing, summary: fault.unwrap_or(work.summary), steps, refusal }
+        let stored_as = outgoing.as_ref().map(|entry| (entry.id, entry.list.clone().unwrap_or_default()));
+        Decided { outgoing, stored_as, summary: fault.unwrap_or(work.summary), steps, refusal }
     }
 }
 
@@ -84,28 +105,13 @@ impl<S: Stage + Send + Sync> Reception for Gate<S> {
     }
 
     fn accept(&self, envelope: Envelope, message: Arc<[u8]>, replies: Replies) -> Vec<Answer> {
-        let recipients = envelope.recipients.len();
-        // An entry for each of them.
-        if !self.shell.room.take((message.len() as u64 + OVERHEAD).saturating_mul(recipients as u64)) {
-            return vec![Answer::Later { text: NO_ROOM.to_owned() }; recipients];
-        }
-        let now = Timestamp::now();
-        let id = fresh_id(now);
-        let received = received_field(&envelope, &self.shell.host, id, now);
-        let entry = Entry::arrived(id, now, envelope, [received.as_bytes(), &message].concat().into());
-        drop(message);
-        match self.decide(&entry, now) {
-            Ok(mut decided) => {
-                if replies == Replies::Together {
-                    all_or_nothing(&mut decided);
-                }
-                self.store(&entry, decided)
-            }
-            Err(reason) => {
-                self.troubled(&entry, &reason);
-                vec![later(); recipients]
-            }
-        }
+        self.accept_all(vec![Arrival { envelope, message, replies }]).pop().unwrap_or_default()
+    }
+
+    fn accept_all(&self, arrivals: Vec<Arrival>) -> Vec<Vec<Answer>> {
+        let mut cases: Vec<Case> = arrivals.into_iter().map(|arrival| self.judge(arrival)).collect();
+        let stored = self.store(&mut cases);
+        cases.into_iter().zip(stored).map(|(case, stored)| self.answer(case, stored)).collect()
     }
 
     fn postmaster(&self) -> Option<String> {
@@ -118,6 +124,31 @@ impl<S: Stage + Send + Sync> Reception for Gate<S> {
 }
 
 impl<S: Stage> Gate<S> {
+    /// Decides what becomes of a message.
+    fn judge(&self, Arrival { envelope, message, replies }: Arrival) -> Case {
+        let recipients = envelope.recipients.len();
+        // An entry for each of them.
+        if !self.shell.room.take((message.len() as u64 + OVERHEAD).saturating_mul(recipients as u64)) {
+            return Case::Answered(vec![Answer::Later { text: NO_ROOM.to_owned() }; recipients]);
+        }
+        let now = Timestamp::now();
+        let id = fresh_id(now);
+        let received = received_field(&envelope, &self.shell.host, id, now);
+        let entry = Entry::arrived(id, now, envelope, [received.as_bytes(), &message].concat().into());
+        match self.decide(&entry, now) {
+            Ok(mut decided) => {
+                if replies == Replies::Together {
+                    all_or_nothing(&mut decided);
+                }
+                Case::Decided(Box::new(entry), decided)
+            }
+            Err(reason) => {
+                self.troubled(&entry, &reason);
+                Case::Answered(vec![later(); recipients])
+            }
+        }
+    }
+
     /// One for each envelope recipient; else the reason why the client must come again.
     fn decide(&self, entry: &Entry, now: Timestamp) -> Result<Vec<Decided>, String> {
         let cx = Context { now, seed: entry.id.seed() };
@@ -132,29 +163,49 @@ impl<S: Stage> Gate<S> {
         Ok(dispositions.into_iter().map(|disposition| Decided::of(entry, disposition, by, cx)).collect())
     }
 
-    /// Writes what is to be written, all with one wait, and answers for each recipient.
-    fn store(&self, entry: &Entry, mut decided: Vec<Decided>) -> Vec<Answer> {
-        let (mut outgoing, mut places) = (Vec::new(), Vec::new());
-        for one in &mut decided {
-            places.push(one.outgoing.is_some().then_some(outgoing.len()));
-            outgoing.extend(one.outgoing.take());
+    /// Writes what is to be written, all with one wait; where that fails, each message's for itself, so that one that cannot be written
+    /// stands in nobody's way. What came of it for each of them.
+    fn store(&self, cases: &mut [Case]) -> Vec<Result<(), String>> {
+        let (mut all, mut ends) = (Vec::new(), Vec::new());
+        for case in &mut *cases {
+            all.extend(case.outgoing());
+            ends.push(all.len());
         }
-        let stored = self.shell.queues.put(&outgoing).map_err(|error| {
-            if matches!(error.kind(), Kind::Full(_)) {
-                self.shell.room.overflowed();
-            }
-            error.to_string()
+        let put = |entries: &[Entry]| match entries {
+            [] => Ok(()),
+            entries => self.shell.queues.put(entries),
+        };
+        let mut together = put(&all);
+        let mut from = 0;
+        let stored = ends.into_iter().map(|end| {
+            let own = &all[std::mem::replace(&mut from, end)..end];
+            let stored = match &together {
+                Err(_) if own.len() < all.len() => put(own),
+                _ => std::mem::replace(&mut together, Ok(())),
+            };
+            stored.map_err(|error| {
+                if matches!(error.kind(), Kind::Full(_)) {
+                    self.shell.room.overflowed();
+                }
+                error.to_string()
+            })
         });
+        stored.collect()
+    }
+
+    /// The answer for each recipient, in the log, the trail and the figures.
+    fn answer(&self, case: Case, stored: Result<(), String>) -> Vec<Answer> {
+        let (entry, decided) = match case {
+            Case::Answered(answers) => return answers,
+            Case::Decided(entry, decided) => (entry, decided),
+        };
         if let Err(error) = &stored {
-            self.troubled(entry, error);
+            self.troubled(&entry, error);
         }
-        self.note(entry, &decided, stored.as_ref().err());
+        self.note(&entry, &decided, stored.as_ref().err());
         let message_id = message_id(&entry.message);
-        let recipients = entry.envelope.recipients.iter().zip(places);
-        let answers = decided.into_iter().zip(recipients).map(|(one, (recipient, place))| {
-            let stored_as: Option<&Entry> = place.map(|place| &outgoing[place]);
-            let list = stored_as.and_then(|entry| entry.list.as_deref()).unwrap_or("");
-            let id = stored_as.map_or(entry.id, |entry| entry.id);
+        let answers = decided.into_iter().zip(&entry.envelope.recipients).map(|(one, recipient)| {
+            let (id, list) = one.stored_as.unwrap_or_else(|| (entry.id, String::new()));
             tracing::info!(runner = "inbound", entry = %id, message_id = %message_id, list, recipient, "{}", one.summary);
             match (one.refusal, &stored) {
                 (Some(refusal), _) => refusal,
@@ -187,7 +238,7 @@ impl<S: Stage> Gate<S> {
 fn all_or_nothing(decided: &mut [Decided]) {
     let Some(refusal) = decided.iter().find_map(|one| one.refusal.clone()) else { return };
     for one in decided {
-        one.outgoing = None;
+        (one.outgoing, one.stored_as) = (None, None);
         one.steps.retain(|step| step.to.is_none());
         one.refusal = Some(refusal.clone());
     }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod logs;
 
 mod clock;
+mod commit;
 mod crew;
 mod deliver;
 mod directory;

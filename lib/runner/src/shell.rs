@@ -1,4 +1,4 @@
-//! One entry, carried out: the one place where what a stage decided happens.
+//! Entries, carried out: the one place where what a stage decided happens.
 //!
 //! 1. claim the entry; 2. decide; 3. commit the store changes with the outgoing entries in the outbox; 4. write the outgoing
 //!    entries durably; 5. clear the outbox; 6. release the entry. A kill between any two of these loses nothing and, because ids derive, doubles
@@ -8,27 +8,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use listmill_core::{
-    Commit, CommitError, Committed, Context, Directory, Disposition, MessageFile, NoStore, Refusal, Stage, StoreView,
-    Unavailable,
-};
+use listmill_core::{Context, Directory, Disposition, MessageFile, NoStore, Stage, StoreView, Unavailable};
 use listmill_queue::{Claim, Claimed, QueueBackend, QueueError, ShuntReason};
-use listmill_queue_format::{DecodeError, EncodeError, Entry, EntryId, Outcome, Queue, Timestamp, decode, encode};
+use listmill_queue_format::{Entry, EntryId, Outcome, Queue, Timestamp};
 use listmill_store::Store;
 use tracing::Span;
 
+use crate::commit::{InHand, Setback, entries};
 use crate::health::Health;
-use crate::panics::{Panic, guarded};
+use crate::panics::Panic;
 use crate::trail::{Step, Trail, id_of};
 use crate::work::{Decider, End, Work, note_hop};
 use crate::{KnownDirectory, Room};
 
 /// How long an entry waits aside when something is not to be had.
 const WAIT: Duration = Duration::from_secs(5);
-
-/// How often a refused commit is decided again before the entry is set aside. Each round means that somebody else changed the same thing;
-/// so many of them, that the stage does not look at what it changes.
-const ROUNDS: u32 = 8;
 
 /// What the shell works with: the queues, the store, and who it is.
 #[derive(Clone)]
@@ -62,47 +56,38 @@ pub enum Carried {
     Shunted,
 }
 
-/// Why an entry is not done.
-enum Setback {
-    /// Ours or the operator's to wait for: the entry is put off.
-    Wait(String),
-    /// A fault in the software: the entry is shunted.
-    Fault(Panic),
-}
-
-impl Setback {
-    fn fault(reason: String) -> Self {
-        Setback::Fault(Panic { reason, trace: String::new() })
-    }
-}
-
-impl From<Unavailable> for Setback {
-    fn from(error: Unavailable) -> Self {
-        Setback::Wait(error.to_string())
-    }
-}
-
-impl From<QueueError> for Setback {
-    /// What fails each time again must not stand in front of its queue for ever.
-    fn from(error: QueueError) -> Self {
-        if error.is_temporary() { Setback::Wait(error.to_string()) } else { Setback::fault(error.to_string()) }
-    }
+/// How an entry ends.
+enum Ending {
+    /// It is done, and this claim is to be released.
+    Release(Claim),
+    /// Nothing more is to be done.
+    Over(Carried),
 }
 
 impl Shell {
-    /// Lets `stage` decide about a claimed entry, and carries it out.
-    pub fn carry<S: Stage>(&self, stage: &S, claimed: Claimed) -> Carried {
-        let _line = line(&claimed.entry, S::READS).entered();
-        self.carry_in_line(stage, claimed)
-    }
-
-    /// The same for a caller that has entered the entry's [`line`].
-    pub(crate) fn carry_in_line<S: Stage>(&self, stage: &S, claimed: Claimed) -> Carried {
-        let Claimed { entry, claim } = claimed;
+    /// Lets `stage` decide about claimed entries, and carries them out: what became of each, in their order.
+    pub fn carry<S: Stage>(&self, stage: &S, batch: Vec<Claimed>) -> Vec<Carried> {
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
-        let decided = self
-            .decide_and_commit(&entry, by, |view, cx| Ok(Work::of(&entry, stage.decide(&entry, view, cx)?, by, cx)));
-        self.end(&entry, claim, by, decided, &[])
+        let lines: Vec<Span> = batch.iter().map(|claimed| line(&claimed.entry, S::READS)).collect();
+        let hands = batch.iter().zip(&lines).map(|(Claimed { entry, .. }, line)| InHand { entry, line: line.clone() });
+        let decide =
+            |entry: &Entry, view: &dyn StoreView, cx| Ok(Work::of(entry, stage.decide(entry, view, cx)?, by, cx));
+        let decided = self.decide_and_commit(&hands.collect::<Vec<_>>(), by, &decide);
+        let (mut carried, mut releases) = (Vec::new(), Vec::new());
+        for ((Claimed { entry, claim }, line), decided) in batch.into_iter().zip(&lines).zip(decided) {
+            match line.in_scope(|| self.end(&entry, claim, by, decided, &[])) {
+                Ending::Over(ended) => carried.push(ended),
+                Ending::Release(claim) => {
+                    releases.push((carried.len(), claim));
+                    carried.push(Carried::Done);
+                }
+            }
+        }
+        let (whose, claims): (Vec<usize>, Vec<Claim>) = releases.into_iter().unzip();
+        for (at, released) in whose.into_iter().zip(self.queues.release_all(claims)) {
+            carried[at] = lines[at].in_scope(|| self.ended(by, released.map(|()| Carried::Done)));
+        }
+        carried
     }
 
     /// Carries out what the stage makes of a delivery that is over, with these outcomes; `told` says in a line how it went.
@@ -115,8 +100,10 @@ impl Shell {
         settle: impl Fn(Context) -> Vec<Disposition>,
     ) -> Carried {
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
-        let decided = self.decide_and_commit(entry, by, |_, cx| Ok(Work::settled(told, entry, settle(cx), by, cx)));
-        self.end(entry, claim, by, decided, outcomes)
+        let decide = |entry: &Entry, _: &dyn StoreView, cx| Ok(Work::settled(told, entry, settle(cx), by, cx));
+        let hands = [InHand { entry, line: Span::current() }];
+        let decided = self.decide_and_commit(&hands, by, &decide).pop().expect("each entry is decided");
+        self.end_alone(entry, claim, by, decided, outcomes)
     }
 
     /// Lets somebody look at the world, as far as this host knows it.
@@ -150,78 +137,8 @@ impl Shell {
         }
     }
 
-    fn decide_and_commit(
-        &self,
-        entry: &Entry,
-        by: Decider<'_>,
-        decide: impl Fn(&dyn StoreView, Context) -> Result<Work, Unavailable>,
-    ) -> Result<Work, Setback> {
-        let mut refused = String::new();
-        for _ in 0..ROUNDS {
-            let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
-            let decided = guarded(|| self.with_view(|view| decide(view, cx)));
-            let mut work = decided.map_err(Setback::Fault)??;
-            match self.commit(entry, by, cx, &mut work)? {
-                None => return Ok(work),
-                Some(refusal) => refused = refusal.to_string(),
-            }
-            tracing::debug!("the store changed meanwhile, deciding again: {refused}");
-        }
-        Err(Setback::fault(format!("the store refused {ROUNDS} decisions in a row; the last: {refused}")))
-    }
-
-    /// Steps 3 to 5; the refusal when a precondition failed.
-    fn commit(&self, entry: &Entry, by: Decider<'_>, cx: Context, work: &mut Work) -> Result<Option<Refusal>, Setback> {
-        let applied = match &self.store {
-            // Is there nothing to change because the entry has been carried out before? Then this decision comes too late.
-            Some(store) if work.changes.is_empty() => store.applied(entry.id)?.map(Committed::Before),
-            _ if work.changes.is_empty() => None,
-            _ => match self.apply(entry, by, cx, work)? {
-                Ok(committed) => Some(committed),
-                Err(refusal) => return Ok(Some(refusal)),
-            },
-        };
-        if let Some(Committed::Before(files)) = &applied {
-            let left = entries(files)
-                .map_err(|error| Setback::fault(format!("the outbox holds what is no entry: {error}")))?;
-            *work = Work::left(entry, left);
-        }
-        if !work.outgoing.is_empty() {
-            self.queues.put(&work.outgoing)?;
-            if let (Some(_), Some(store)) = (applied, &self.store) {
-                store.outbox_done(entry.id)?;
-            }
-        }
-        Ok(None)
-    }
-
-    /// Step 3.
-    fn apply(
-        &self,
-        entry: &Entry,
-        by: Decider<'_>,
-        cx: Context,
-        work: &mut Work,
-    ) -> Result<Result<Committed, Refusal>, Setback> {
-        let store = self.store.as_ref().ok_or_else(|| Setback::Wait("this host has no store".to_owned()))?;
-        let files = work.outgoing.iter().map(|entry| encode(entry).map(MessageFile)).collect::<Result<_, _>>();
-        let commit = Commit {
-            id: entry.id,
-            at: cx.now,
-            by: by.stage.name().to_owned(),
-            why: work.summary.clone(),
-            changes: std::mem::take(&mut work.changes),
-            outgoing: files.map_err(|error: EncodeError| Setback::fault(error.to_string()))?,
-        };
-        match store.commit(&commit) {
-            Ok(committed) => Ok(Ok(committed)),
-            Err(CommitError::Refused(refusal)) => Ok(Err(refusal)),
-            Err(CommitError::Unavailable(reason)) => Err(Setback::Wait(reason)),
-        }
-    }
-
     /// Step 6, the log line and the line of the trail.
-    fn end(
+    fn end_alone(
         &self,
         entry: &Entry,
         claim: Claim,
@@ -229,18 +146,34 @@ impl Shell {
         decided: Result<Work, Setback>,
         outcomes: &[(usize, Outcome)],
     ) -> Carried {
+        match self.end(entry, claim, by, decided, outcomes) {
+            Ending::Over(ended) => ended,
+            Ending::Release(claim) => self.ended(by, self.queues.release(claim).map(|()| Carried::Done)),
+        }
+    }
+
+    /// The same, but for the release of what is done.
+    fn end(
+        &self,
+        entry: &Entry,
+        claim: Claim,
+        by: Decider<'_>,
+        decided: Result<Work, Setback>,
+        outcomes: &[(usize, Outcome)],
+    ) -> Ending {
         let note = |steps: &[Step]| self.trail.note(entry, by.stage, steps, outcomes, Timestamp::now());
-        let carried = match decided {
+        let say = |summary: &str, steps: &[Step]| {
+            tracing::info!("{summary}");
+            note(steps);
+            self.count(entry, by.stage, steps, outcomes);
+        };
+        let ended = match decided {
             Ok(Work { end: End::Release, summary, steps, .. }) => {
-                tracing::info!("{summary}");
-                note(&steps);
-                self.count(entry, by.stage, &steps, outcomes);
-                self.queues.release(claim).map(|()| Carried::Done)
+                say(&summary, &steps);
+                return Ending::Release(claim);
             }
             Ok(Work { end: End::Defer(until, reason), summary, steps, .. }) => {
-                tracing::info!("{summary}");
-                note(&steps);
-                self.count(entry, by.stage, &steps, outcomes);
+                say(&summary, &steps);
                 let mut later = Entry { not_before: Some(until), attempts: entry.attempts + 1, ..entry.clone() };
                 note_hop(&mut later, by, "defer", &reason, Timestamp::now());
                 self.queues.defer(claim, &later).map(|()| Carried::Done)
@@ -255,8 +188,12 @@ impl Shell {
             }
             Err(Setback::Wait(reason)) => self.put_off(entry, claim, by, reason),
         };
-        // A claim that could neither be released nor put off is dropped: whoever sees it first takes it over.
-        let carried = carried.unwrap_or_else(|error| {
+        Ending::Over(self.ended(by, ended))
+    }
+
+    /// A claim that could neither be released nor put off is dropped: whoever sees it first takes it over.
+    fn ended(&self, by: Decider<'_>, ended: Result<Carried, QueueError>) -> Carried {
+        let carried = ended.unwrap_or_else(|error| {
             tracing::error!("the queue failed: {error}");
             self.health.error(by.stage, &error.to_string());
             Carried::GivenBack(error.to_string())
@@ -295,7 +232,7 @@ impl Shell {
     /// Lets an entry wait that cannot be delivered now, because nobody could write down to whom it was.
     pub(crate) fn wait_for_ledger<S: Stage>(&self, entry: &Entry, claim: Claim, reason: String) -> Carried {
         let by = Decider { stage: S::READS, writes: S::WRITES, host: &self.host };
-        self.end(entry, claim, by, Err(Setback::Wait(reason)), &[])
+        self.end_alone(entry, claim, by, Err(Setback::Wait(reason)), &[])
     }
 
     /// Lets an entry wait aside that is not to be carried out yet: neither an attempt nor a fault of anybody.
@@ -315,15 +252,16 @@ impl Shell {
     }
 
     /// Sets aside an entry with which in hand the process has died too often: what it does to the next one nobody wants to know.
-    pub(crate) fn set_aside_as_deadly(&self, claimed: Claimed, stage: Queue) -> Carried {
-        let tries = claimed.claim.tries();
+    pub(crate) fn set_aside_as_deadly(&self, Claimed { entry, claim }: Claimed, stage: Queue) {
+        let tries = claim.tries();
         let reason = format!(
             "deadly: the process that had it in hand has died {tries} times in a row (killed, aborted, out of memory, or it hung)"
         );
         let trace =
             "none, for the process died. Its last words are in the log of its service, or in a core dump.".to_owned();
         let by = Decider { stage, writes: &[], host: &self.host };
-        self.end(&claimed.entry, claimed.claim, by, Err(Setback::Fault(Panic { reason, trace })), &[])
+        let deadly = Err(Setback::Fault(Panic { reason, trace }));
+        line(&entry, stage).in_scope(|| self.end_alone(&entry, claim, by, deadly, &[]));
     }
 
     /// Gives an entry back as it was: this process stops.
@@ -400,8 +338,4 @@ pub(crate) fn line(entry: &Entry, stage: Queue) -> Span {
     let message_id = id_of(entry);
     let list = entry.list.as_deref().unwrap_or_default();
     tracing::error_span!("entry", runner = %stage, entry = %entry.id, message_id, list)
-}
-
-fn entries(files: &[MessageFile]) -> Result<Vec<Entry>, DecodeError> {
-    files.iter().map(|file| decode(&file.0)).collect()
 }

@@ -11,6 +11,7 @@ use listmill_core::Stage;
 use listmill_queue::{Claimed, QueueError};
 use listmill_queue_format::{Entry, EntryId, Queue};
 
+use crate::worker::AT_ONCE;
 use crate::{Carried, Runner, Shell};
 
 /// For so long a page waits that must; more with the size of its message, which is written again each time.
@@ -111,6 +112,11 @@ impl Window {
     }
 }
 
+/// Whether this becomes a page of a list that is not the first of its post.
+fn is_later(claimed: &Claimed) -> bool {
+    claimed.entry.facts.cursor.is_some() && claimed.entry.list.is_some()
+}
+
 /// How long a page with a message of this size waits.
 fn wait(size: usize) -> Duration {
     let more = Duration::from_millis(u64::try_from(size).unwrap_or(u64::MAX).saturating_mul(1000) / A_SECOND);
@@ -122,10 +128,23 @@ impl<S: Stage + Send + Sync> Runner for PagingWorker<S> {
         S::READS
     }
 
-    fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
-        // First pages are not counted: each post has one, and they go with the posts of other lists.
-        let later = claimed.entry.facts.cursor.as_ref().and(claimed.entry.list.clone());
-        let Some(list) = later else { return shell.carry(&self.stage, claimed) };
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
+    /// First pages are not counted: each post has one, and they go with the posts of other lists.
+    fn carry(&self, shell: &Shell, batch: Vec<Claimed>) -> Vec<Carried> {
+        let (later, first): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_later);
+        let mut carried = shell.carry(&self.stage, first);
+        carried.extend(later.into_iter().map(|claimed| self.page(shell, claimed)));
+        carried
+    }
+}
+
+impl<S: Stage> PagingWorker<S> {
+    /// Carries out one that is not the first of its post, if the window of its list has room.
+    fn page(&self, shell: &Shell, claimed: Claimed) -> Carried {
+        let list = claimed.entry.list.clone().unwrap_or_default();
         match self.window.holds(shell, &list) {
             Ok(None) => {}
             Ok(Some(reason)) => {
@@ -136,7 +155,7 @@ impl<S: Stage + Send + Sync> Runner for PagingWorker<S> {
             Err(error) => tracing::debug!("the window cannot see how much waits: {error}"),
         }
         let page = (self.window.page)(&claimed.entry);
-        let carried = shell.carry(&self.stage, claimed);
+        let carried = shell.carry(&self.stage, vec![claimed]).pop().expect("each entry is carried out");
         if carried == Carried::Done {
             self.window.wrote(list, page);
         }

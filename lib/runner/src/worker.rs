@@ -1,4 +1,4 @@
-//! Worker threads: each claims one entry after the other and has it carried out.
+//! Worker threads: each claims what there is, a few entries at a time, and has them carried out.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,11 +6,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use listmill_core::Stage;
-use listmill_queue::Claimed;
+use listmill_queue::{Claimed, QueueError};
 use listmill_queue_format::{EntryId, Queue};
 
 use crate::panics::guarded;
-use crate::shell::line;
 use crate::{Carried, Shell, Stop};
 
 /// How long a worker waits for work before it looks around; new work wakes it at once.
@@ -19,17 +18,26 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often the outbox is looked at for what a crash left.
 const SWEEP: Duration = Duration::from_secs(60);
+/// So many entries a thread takes at once, of those that are there: they share what waits for a disk. None is waited for.
+pub(crate) const AT_ONCE: usize = 16;
+/// And no more when their messages have so many octets.
+const OCTETS: usize = 256 << 10;
 
 /// So often may a process die with one entry in hand.
 const TRIES: u8 = 3;
 
-/// Carries out one claimed entry of one queue.
+/// Carries out claimed entries of one queue.
 pub trait Runner: Send + Sync {
     /// The queue that it serves.
     fn queue(&self) -> Queue;
 
-    /// Carries out one entry; its log line is entered.
-    fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried;
+    /// How many entries it takes at once.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    /// Carries these entries out: what became of each.
+    fn carry(&self, shell: &Shell, batch: Vec<Claimed>) -> Vec<Carried>;
 
     /// It waits for somebody outside, with an end to its patience of its own: that its threads do not come by is no sign of a fault.
     fn is_patient(&self) -> bool {
@@ -45,8 +53,12 @@ impl<S: Stage + Send + Sync> Runner for StageWorker<S> {
         S::READS
     }
 
-    fn carry(&self, shell: &Shell, claimed: Claimed) -> Carried {
-        shell.carry_in_line(&self.0, claimed)
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
+    fn carry(&self, shell: &Shell, batch: Vec<Claimed>) -> Vec<Carried> {
+        shell.carry(&self.0, batch)
     }
 }
 
@@ -76,48 +88,68 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
     let mut pause = BACKOFF.0;
     while !stop.is_stopped() {
         is_here(true);
-        let carried = match shell.queues.claim(runner.queue(), LOOK_AROUND) {
-            Ok(None) => continue,
-            Ok(Some(claimed)) => {
-                beat.iter().for_each(|beat| beat.has(Some(claimed.entry.id)));
-                let carried = carry(runner, shell, claimed);
-                beat.iter().for_each(|beat| beat.has(None));
-                carried
-            }
-            Err(error) => {
-                tracing::error!(runner = %runner.queue(), "the queue cannot be read: {error}");
-                shell.health.error(runner.queue(), &error.to_string());
-                Carried::GivenBack(error.to_string())
-            }
-        };
-        match carried {
-            Carried::Done | Carried::Shunted => pause = BACKOFF.0,
+        let batch = claim(runner, shell);
+        if batch.as_ref().is_ok_and(Vec::is_empty) {
+            continue;
+        }
+        let has = |entry| beat.iter().for_each(|beat| beat.has(entry));
+        has(batch.iter().flatten().next().map(|claimed| claimed.entry.id));
+        let is_well =
+            batch.map_err(|error| failed(runner, shell, &error)).is_ok_and(|batch| carry(runner, shell, batch));
+        has(None);
+        if is_well {
+            pause = BACKOFF.0;
+        } else {
             // One after the other cannot be carried out: then it is not about the entry.
-            Carried::PutOff(_) | Carried::GivenBack(_) => {
-                is_here(false);
-                stop.wait(pause);
-                pause = (pause * 2).min(BACKOFF.1);
-            }
+            is_here(false);
+            stop.wait(pause);
+            pause = (pause * 2).min(BACKOFF.1);
         }
     }
     is_here(false);
 }
 
-/// A panic outside of a stage (of those the shell knows better what to do) drops the claim, as a kill would. The thread lives on.
-fn carry(runner: &dyn Runner, shell: &Shell, claimed: Claimed) -> Carried {
-    let queue = runner.queue();
-    let _line = line(&claimed.entry, queue).entered();
-    if claimed.claim.tries() >= TRIES {
-        return shell.set_aside_as_deadly(claimed, queue);
+/// Claims the next entry, and those that are there behind it.
+fn claim(runner: &dyn Runner, shell: &Shell) -> Result<Vec<Claimed>, QueueError> {
+    let (mut batch, mut octets, mut wait) = (Vec::new(), 0, LOOK_AROUND);
+    while batch.len() < runner.at_once() && octets < OCTETS {
+        let claimed = match shell.queues.claim(runner.queue(), wait) {
+            Ok(Some(claimed)) => claimed,
+            Err(error) if batch.is_empty() => return Err(error),
+            // What is in hand is carried out first; who claims next is told what is wrong.
+            Ok(None) | Err(_) => break,
+        };
+        octets += claimed.entry.message.len();
+        batch.push(claimed);
+        wait = Duration::ZERO;
     }
-    shell.health.note(queue, |health| health.in_hand += 1);
-    let carried = guarded(|| runner.carry(shell, claimed));
-    shell.health.note(queue, |health| health.in_hand = health.in_hand.saturating_sub(1));
-    carried.unwrap_or_else(|panic| {
-        tracing::error!("dropped, and taken up again: {}\n{}", panic.reason, panic.trace);
-        shell.health.error(queue, &panic.reason);
-        Carried::GivenBack(panic.reason)
-    })
+    Ok(batch)
+}
+
+fn failed(runner: &dyn Runner, shell: &Shell, error: &QueueError) {
+    tracing::error!(runner = %runner.queue(), "the queue cannot be read: {error}");
+    shell.health.error(runner.queue(), &error.to_string());
+}
+
+/// Has these carried out; `false` when one of them could not be. A panic outside of a stage (of those the shell knows better what to do) drops
+/// the claims, as a kill would. The thread lives on.
+fn carry(runner: &dyn Runner, shell: &Shell, batch: Vec<Claimed>) -> bool {
+    let queue = runner.queue();
+    let (deadly, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|claimed| claimed.claim.tries() >= TRIES);
+    deadly.into_iter().for_each(|claimed| shell.set_aside_as_deadly(claimed, queue));
+    let entries = batch.len() as u64;
+    let ids: Vec<EntryId> = batch.iter().map(|claimed| claimed.entry.id).collect();
+    shell.health.note(queue, |health| health.in_hand += entries);
+    let carried = guarded(|| runner.carry(shell, batch));
+    shell.health.note(queue, |health| health.in_hand = health.in_hand.saturating_sub(entries));
+    match carried {
+        Ok(carried) => carried.iter().all(|one| matches!(one, Carried::Done | Carried::Shunted)),
+        Err(panic) => {
+            tracing::error!(runner = %queue, ?ids, "dropped, and taken up again: {}\n{}", panic.reason, panic.trace);
+            shell.health.error(queue, &panic.reason);
+            false
+        }
+    }
 }
 
 /// Sends what a crash has left in the outbox, at once, and then, now and then, what an administration command that died has left. Of the

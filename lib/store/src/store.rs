@@ -18,6 +18,12 @@ pub trait Store: StoreView + Send + Sync {
     /// Nothing was applied then. (After a lost connection or a failed disk it may have been: the same id again tells.)
     fn commit(&self, commit: &Commit) -> Result<Committed, CommitError>;
 
+    /// Applies these batches one after the other, each whole or not at all and for itself: what came of each, in their order. Where that is
+    /// cheaper they become durable together.
+    fn commit_all(&self, commits: &[Commit]) -> Vec<Result<Committed, CommitError>> {
+        commits.iter().map(|commit| self.commit(commit)).collect()
+    }
+
     /// Was the batch of this id applied once? Then it is durable, and this is what is still in the outbox: who decides again about an
     /// entry that was carried out, and now finds nothing to change, must not act upon that.
     ///

@@ -1,6 +1,6 @@
 //! The four ways to finish a claim. In each, until the last step that counts, the entry is in `cur` and not lost.
 
-use listmill_queue_format::{Entry, encode};
+use listmill_queue_format::{Entry, EntryId, Queue, encode};
 use rustix::io::Errno;
 
 use super::claim::{DiskHold, Grip};
@@ -15,9 +15,20 @@ use crate::{Claim, QueueError, ShuntReason, State};
 
 impl DiskQueues {
     /// The unlink of a file is made durable: an entry that came back after a power cut would run again, and although the ids of
-    /// what it writes are the same, those may be gone by then. All who release at the same time share the sync. Of an entry that is in the
-    /// journal it is noted there, durably within half a second: so late nobody has forgotten those ids.
-    pub(super) fn release_claim(&self, claim: Claim) -> Result<(), QueueError> {
+    /// what it writes are the same, those may be gone by then. All who release at the same time share the sync. Of entries that are in the
+    /// journal it is noted there, with one write, durably within half a second: so late nobody has forgotten those ids.
+    pub(super) fn release_claims(&self, claims: Vec<Claim>) -> Vec<Result<(), QueueError>> {
+        let mut gone = Vec::new();
+        let released = claims.into_iter().map(|claim| self.release_claim(claim, &mut gone)).collect();
+        if !gone.is_empty() {
+            self.shared.log.gone(gone);
+            self.shared.rouser.rouse();
+        }
+        released
+    }
+
+    /// Releases one claim; what the journal is to be told of goes to `gone`.
+    fn release_claim(&self, claim: Claim, gone: &mut Vec<(u64, Queue, EntryId)>) -> Result<(), QueueError> {
         let (spool, mut hold) = self.held(claim)?;
         if let Grip::Kept = hold.grip {
             match spool.line.finish_kept(hold.place.id) {
@@ -25,8 +36,7 @@ impl DiskQueues {
                 kept => {
                     hold.grip = Grip::Gone;
                     let segment = kept.map_or(0, |kept| if let Finished::Kept(segment) = kept { segment } else { 0 });
-                    self.shared.log.gone([(segment, spool.queue, hold.place.id)]);
-                    self.shared.rouser.rouse();
+                    gone.push((segment, spool.queue, hold.place.id));
                     return Ok(());
                 }
             }

@@ -83,7 +83,11 @@ impl QueueBackend for DiskQueues {
     }
 
     fn release(&self, claim: Claim) -> Result<(), QueueError> {
-        self.release_claim(claim)
+        self.release_claims(vec![claim]).pop().unwrap_or(Ok(()))
+    }
+
+    fn release_all(&self, claims: Vec<Claim>) -> Vec<Result<(), QueueError>> {
+        self.release_claims(claims)
     }
 
     fn give_back(&self, claim: Claim) -> Result<(), QueueError> {

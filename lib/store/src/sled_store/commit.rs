@@ -10,31 +10,73 @@ use super::maps;
 use super::prune::applied_value;
 use crate::blocks::{Pages, Pair};
 
+/// What became of a batch when it was made.
+enum Made {
+    /// It is this one; `dropped`: the records of message files that nobody needs any more once it is durable.
+    Now { batch: u64, dropped: Vec<Vec<u8>> },
+    /// There was one of this id.
+    Before,
+}
+
 impl Engine {
     /// See [`Store::commit`](crate::Store::commit).
     pub(super) fn commit(&self, commit: &Commit) -> Result<Committed, Fault> {
-        if let Some(outgoing) = self.applied(commit.id)? {
-            return Ok(Committed::Before(outgoing));
+        let mut committed = self.commit_all(std::slice::from_ref(commit))?;
+        committed.pop().expect("each batch has an answer")
+    }
+
+    /// See [`Store::commit_all`](crate::Store::commit_all). One wait makes durable whatever they have seen, theirs and others'.
+    pub(super) fn commit_all(&self, commits: &[Commit]) -> Result<Vec<Result<Committed, Fault>>, Fault> {
+        let made: Vec<Result<Made, Fault>> = commits.iter().map(|commit| self.make_commit(commit)).collect();
+        if made.iter().any(|made| matches!(made, Err(Fault::Refused(_)))) {
+            // It may be refused for what is made and cannot be read yet: whoever decides again is to see that.
+            self.wait_all_durable()?;
+        }
+        let last =
+            made.iter().filter_map(|made| if let Ok(Made::Now { batch, .. }) = made { Some(*batch) } else { None });
+        last.max().map_or(Ok(()), |last| self.wait_durable(last))?;
+        let mut committed = Vec::with_capacity(made.len());
+        for (made, commit) in made.into_iter().zip(commits) {
+            committed.push(match self.committed(made, commit.id) {
+                Err(broken @ Fault::Broken(_)) => return Err(broken),
+                other => other,
+            });
+        }
+        Ok(committed)
+    }
+
+    /// What is said of a batch that is durable.
+    fn committed(&self, made: Result<Made, Fault>, id: EntryId) -> Result<Committed, Fault> {
+        match made? {
+            Made::Now { dropped, .. } => {
+                self.files.forget(&dropped);
+                Ok(Committed::Now)
+            }
+            Made::Before => self.left_of(id).map(Committed::Before),
+        }
+    }
+
+    /// Makes a batch, which is durable when somebody has waited for it.
+    fn make_commit(&self, commit: &Commit) -> Result<Made, Fault> {
+        if self.is_applied(commit.id)? {
+            return Ok(Made::Before);
         }
         let held = commit.changes.iter().filter_map(|change| match change {
             StoreChange::Hold { file, .. } => Some(file),
             _ => None,
         });
         let records = self.files.keep(commit.id, commit.outgoing.iter().chain(held))?;
-        let applied = self.write(|draft, pruning| {
+        let made = self.make(|draft: &mut Changes<'_>, pruning| {
             if maps::applied().get(draft, commit.id.as_bytes())?.is_some() {
                 return Ok(None);
             }
             pruning.step(draft, commit.at)?;
             apply(draft, commit, &records).map(Some)
         });
-        match applied {
-            Ok(Some(dropped)) => {
-                self.files.forget(&dropped);
-                Ok(Committed::Now)
-            }
+        match made {
+            Ok((Some(dropped), batch)) => Ok(Made::Now { dropped, batch }),
             // Another thread was faster with the same batch, and the files are its own.
-            Ok(None) => self.left_of(commit.id).map(Committed::Before),
+            Ok((None, _)) => Ok(Made::Before),
             Err(error) => {
                 if !matches!(error, Fault::Broken(_)) {
                     self.files.forget(&records);
@@ -46,8 +88,11 @@ impl Engine {
 
     /// See [`Store::applied`](crate::Store::applied).
     pub(super) fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Fault> {
-        let known = self.read(|disk| maps::applied().get(&disk, id.as_bytes()))?;
-        known.map(|_| self.left_of(id)).transpose()
+        if self.is_applied(id)? { self.left_of(id).map(Some) } else { Ok(None) }
+    }
+
+    fn is_applied(&self, id: EntryId) -> Result<bool, Unavailable> {
+        Ok(self.read(|disk| maps::applied().get(&disk, id.as_bytes()))?.is_some())
     }
 
     /// What is still in the outbox of a batch that is applied.

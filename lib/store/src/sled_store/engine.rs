@@ -140,7 +140,7 @@ impl Engine {
     }
 
     /// Makes a batch whole or not at all, and gives its number.
-    fn make<T>(
+    pub(super) fn make<T>(
         &self,
         make: impl FnOnce(&mut Changes<'_>, &mut Pruning) -> Result<T, Fault>,
     ) -> Result<(T, u64), Fault> {

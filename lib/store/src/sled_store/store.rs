@@ -255,10 +255,17 @@ impl StoreView for SledStore {
 
 impl Store for SledStore {
     fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
-        self.with(|engine| engine.commit(commit)).map_err(|fault| match fault {
-            Fault::Refused(refusal) => CommitError::Refused(refusal),
-            fault => unavailable(fault).into(),
-        })
+        self.with(|engine| engine.commit(commit)).map_err(not_committed)
+    }
+
+    fn commit_all(&self, commits: &[Commit]) -> Vec<Result<Committed, CommitError>> {
+        match self.with(|engine| engine.commit_all(commits)) {
+            Ok(committed) => committed.into_iter().map(|one| one.map_err(not_committed)).collect(),
+            Err(fault) => {
+                let error = unavailable(fault);
+                commits.iter().map(|_| Err(error.clone().into())).collect()
+            }
+        }
     }
 
     fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Unavailable> {
@@ -299,6 +306,13 @@ impl Store for SledStore {
             disk_bytes,
             cache_bytes: CACHE_BYTES,
         })
+    }
+}
+
+fn not_committed(fault: Fault) -> CommitError {
+    match fault {
+        Fault::Refused(refusal) => CommitError::Refused(refusal),
+        fault => unavailable(fault).into(),
     }
 }
 

@@ -176,9 +176,11 @@ impl Log {
             none => none.insert(Writer { directory: self.make()?, segment: None, next: 1, batch: Vec::new() }),
         };
         let more = (notes.len() + puts.len()) as u64;
-        let segment = match writer.segment.take().filter(|segment| segment.at + more <= LONGEST) {
-            Some(segment) => segment,
-            None => {
+        let segment = match writer.segment.take() {
+            Some(segment) if segment.at + more <= LONGEST => segment,
+            full => {
+                // Nobody comes back to it to sync what was noted in it last.
+                full.map_or(Ok(()), |mut full| full.write(&mut [], true))?;
                 let segment = writer.directory.begin(writer.next);
                 writer.next += 1;
                 segment?
