@@ -3,7 +3,6 @@
 //! The list has one member more, whose copy arrives: so neither brake is ever reached, and yet each bounce looks at both.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use listmill_core::{ListAddress, StoreView as _};
@@ -13,7 +12,9 @@ use crate::Failure;
 use crate::client::{LIST, hand_in, hand_in_mails};
 use crate::options::Options;
 use crate::program::{Serving, Site};
-use crate::sink::{Sink, member};
+use crate::row::{Row, Table, grouped, megabytes};
+use crate::sink::Sink;
+use crate::tally::member;
 
 /// How long nothing may be decided before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,29 +22,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is asked how far it is. A rarer question would be seen in the rate, a more frequent one in the CPU.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// mlmmj 1.3.0 and Mailman 3 on a machine of this kind (2 cores, ext4), in November 2026. Neither says what a second one costs.
-const PEERS: &str = "\
-| mlmmj 1.3.0, as measured before | 250 | 3.60 | | | |\n\
-| Mailman 3, as measured before | 46 | | | | |";
-const MLMMJ: Round = Round { rate: 250.0, cpu_ms: 3.6 };
+/// First bounces of a day, in a second.
+const RATE: f64 = 4_600.0;
 
 /// What one bounce of each member took.
 struct Round {
     rate: f64,
     cpu_ms: f64,
+    peak_kib: u64,
 }
 
-impl fmt::Display for Round {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.0} | {:.2}", self.rate, self.cpu_ms)
-    }
-}
-
-/// The table: ours, the peers', and how often the one goes into the other.
-pub(crate) fn table(options: &Options) -> Result<String, Failure> {
+/// Prints a row for the first bounce of a day and one for the second.
+pub(crate) fn rows(options: &Options, table: &mut Table) -> Result<(), Failure> {
     let members = options.bounces;
     let sink = Sink::start()?;
-    let site = Site::new(options, sink.address)?;
+    let site = Site::new(options, sink.address, options.connections)?;
     site.create_list()?;
     // A post to all of whom but one bounce is not the post's fault here, and no owner is to be written to.
     site.ask(&["list", "set", LIST, "bounce_brake_post=100", "bounce_brake_relay=100"])?;
@@ -52,22 +45,25 @@ pub(crate) fn table(options: &Options) -> Result<String, Failure> {
     let paths = return_paths(options, &sink, &serving)?;
     let told = |failure: Failure| format!("{failure}\n{}", serving.queues());
     let store = serving.store()?;
-    let first = round(options, &serving, &store, &paths, 1).map_err(told)?;
-    let second = round(options, &serving, &store, &paths, 2).map_err(told)?;
-    let mebibytes = serving.peak_kib()? as f64 / 1024.0;
+    for (number, what) in [(1, "the first of a day"), (2, "the second of that day")] {
+        let round = round(options, &serving, &store, &paths, number).map_err(told)?;
+        table.row(&Row {
+            work: format!("bounces: one of each of {} members, {what}", grouped(members as f64)),
+            ours: format!("{}/s", grouped(round.rate)),
+            target: format!("≥ {}/s", grouped(RATE)),
+            cpu: format!("{:.2} ms", round.cpu_ms),
+            peak: Some(megabytes(round.peak_kib)),
+            met: Some(round.rate >= RATE),
+            ..Row::default()
+        });
+    }
     serving.check_queues()?;
     serving.stop()?;
     let letters = sink.tally().letters.len();
     if letters > 0 {
         return Err(format!("{letters} letters have left, and nothing had happened that anybody is told of").into());
     }
-    Ok(format!(
-        "| {members} bounces | bounces/s | CPU ms per bounce | the second of that day, bounces/s | CPU ms per bounce | peak memory |\n\
-         | --- | --- | --- | --- | --- | --- |\n| listmill | {first} | {second} | {mebibytes:.1} MiB |\n{PEERS}\n\
-         | ours beside mlmmj | {:.1} times | 1/{:.1} | | | |",
-        first.rate / MLMMJ.rate,
-        MLMMJ.cpu_ms / first.cpu_ms,
-    ))
+    Ok(())
 }
 
 /// Where the copies of one post come back to, by member, in order.
@@ -97,9 +93,9 @@ fn round(
 ) -> Result<Round, Failure> {
     let mails: Vec<_> = paths.iter().enumerate().map(|(who, path)| bounce(who, path, number)).collect();
     let (before, cpu, begun) = (decided(store)?, serving.cpu()?, Instant::now());
-    hand_in_mails(serving.lmtp, &mails, options.connections)?;
+    hand_in_mails(serving.lmtp, &mails, options.clients)?;
     let took = wait_until_empty(serving, store, before + paths.len() as u64, begun)?;
-    let cpu = serving.cpu()?.saturating_sub(cpu);
+    let (cpu, peak_kib) = (serving.cpu()?.saturating_sub(cpu), serving.peak_kib()?);
     serving.check_queues()?;
     let list: ListAddress = LIST.parse()?;
     for who in 0..paths.len() {
@@ -112,7 +108,7 @@ fn round(
         }
     }
     let count = paths.len() as f64;
-    Ok(Round { rate: count / took.as_secs_f64().max(1e-9), cpu_ms: cpu.as_secs_f64() * 1e3 / count })
+    Ok(Round { rate: count / took.as_secs_f64().max(1e-9), cpu_ms: cpu.as_secs_f64() * 1e3 / count, peak_kib })
 }
 
 /// Waits until so many entries are decided and none waits; how long after `begun` that was.

@@ -1,63 +1,61 @@
 //! Commands by mail: so many people ask to join, each gets a confirmation and answers it, and each gets a welcome.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::Failure;
 use crate::client::{LIST, hand_in_mails};
 use crate::options::Options;
 use crate::program::Site;
-use crate::sink::{Sink, member};
+use crate::row::{Row, Table, grouped, megabytes};
+use crate::sink::Sink;
+use crate::tally::member;
 
 /// How long no letter may arrive before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// mlmmj 1.3.0 with the same 1,000 requests and confirmations on 10 sessions, on a machine of this kind (2 cores, ext4), on 22 November
-/// 2026: median of 3 runs.
-const PEER: Rates = Rates { requests: 119.5, confirmations: 118.5, all: 119.0, cpu_ms: 6.41, mebibytes: 35.7 };
+/// Requests and confirmations a second.
+const RATE: f64 = 1_200.0;
 
-/// What the table says of a program.
+/// What all of it took.
 struct Rates {
     requests: f64,
     confirmations: f64,
     all: f64,
     cpu_ms: f64,
-    mebibytes: f64,
+    peak_kib: u64,
 }
 
-impl fmt::Display for Rates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rates { requests, confirmations, all, cpu_ms, mebibytes } = self;
-        write!(f, "{requests:.0} | {confirmations:.0} | {all:.0} | {cpu_ms:.2} | {mebibytes:.1} MiB |")
-    }
-}
-
-/// The table: ours, the peer's, and how often the one goes into the other.
-pub(crate) fn table(options: &Options) -> Result<String, Failure> {
-    let ours = joins(options, options.commands)?;
-    Ok(format!(
-        "| {} joins and their confirmations | requests/s | confirmations/s | commands/s | CPU ms per command | peak memory |\n\
-         | --- | --- | --- | --- | --- | --- |\n| listmill | {ours}\n| mlmmj 1.3.0, as measured before | {PEER}\n\
-         | ours beside it | {:.1} times | {:.1} times | {:.1} times | 1/{:.1} | |",
-        options.commands,
-        ours.requests / PEER.requests,
-        ours.confirmations / PEER.confirmations,
-        ours.all / PEER.all,
-        PEER.cpu_ms / ours.cpu_ms,
-    ))
+/// Prints the row.
+pub(crate) fn rows(options: &Options, table: &mut Table) -> Result<(), Failure> {
+    let Rates { requests, confirmations, all, cpu_ms, peak_kib } = joins(options, options.commands)?;
+    table.row(&Row {
+        work: format!("commands: {} join by mail and confirm", grouped(options.commands as f64)),
+        ours: format!(
+            "{} commands/s ({} requests/s, {} confirmations/s)",
+            grouped(all),
+            grouped(requests),
+            grouped(confirmations)
+        ),
+        target: format!("≥ {}/s", grouped(RATE)),
+        cpu: format!("{cpu_ms:.2} ms"),
+        peak: Some(megabytes(peak_kib)),
+        met: Some(all >= RATE),
+        ..Row::default()
+    });
+    Ok(())
 }
 
 /// From the first command to the last confirmation, and from the first answer to the last welcome.
 fn joins(options: &Options, people: usize) -> Result<Rates, Failure> {
     let sink = Sink::start()?;
-    let site = Site::new(options, sink.address)?;
+    let site = Site::new(options, sink.address, options.connections)?;
     site.create_list()?;
     let serving = site.serve()?;
     let cpu = serving.cpu()?;
     let join = LIST.replace('@', "-join@");
     let requests: Vec<_> = (0..people).map(|number| mail(number, &join, "")).collect();
-    let asking = hand_in_and_wait(&sink, serving.lmtp, &requests, people, options.connections);
+    let asking = hand_in_and_wait(&sink, serving.lmtp, &requests, people, options.clients);
     let asking = asking.map_err(|failure| format!("{failure}\n{}", serving.queues()))?;
     let confirmations = confirmations(&sink, people)?;
     let answers: Vec<_> = confirmations
@@ -65,7 +63,7 @@ fn joins(options: &Options, people: usize) -> Result<Rates, Failure> {
         .enumerate()
         .map(|(number, to)| mail(number, to, "In-Reply-To: <x@lists.example.org>\r\n"))
         .collect();
-    let answering = hand_in_and_wait(&sink, serving.lmtp, &answers, 2 * people, options.connections);
+    let answering = hand_in_and_wait(&sink, serving.lmtp, &answers, 2 * people, options.clients);
     let answering = answering.map_err(|failure| format!("{failure}\n{}", serving.queues()))?;
     let (cpu, peak_kib) = (serving.cpu()?.saturating_sub(cpu), serving.peak_kib()?);
     serving.check_queues()?;
@@ -84,7 +82,7 @@ fn joins(options: &Options, people: usize) -> Result<Rates, Failure> {
         confirmations: rate(people, answering),
         all: rate(2 * people, asking + answering),
         cpu_ms: cpu.as_secs_f64() * 1e3 / (2 * people) as f64,
-        mebibytes: peak_kib as f64 / 1024.0,
+        peak_kib,
     })
 }
 

@@ -1,22 +1,20 @@
-//! Over a broker and a database: all stages apart, several processes of one runner against one, and what the database takes.
+//! Rows: over a broker and a database, all stages apart, and several processes of one runner against one.
 //!
 //! RabbitMQ and PostgreSQL are those of the tests, on this machine and on its disk, with the sink and the clients. So a rate stands beside what the
 //! same broker takes from the simplest pipeline in the same run, and CPU is counted for each of them.
 
 use std::time::{Duration, Instant};
 
-use listmill_core::settings::Cascade;
-use listmill_core::{ListAddress, StoreView as _};
-use listmill_store::{PostgresConfig, PostgresStore};
-use listmill_tests::postgres::{PASSWORD, PostgresServer};
 use listmill_tests::rabbit::Rabbit;
 
 use crate::Failure;
 use crate::broker::Broker;
-use crate::client::{LIST, hand_in};
+use crate::client::hand_in;
+use crate::database::Database;
 use crate::options::Options;
 use crate::program::{Serving, Site, cpu_below};
-use crate::sink::{Sink, member};
+use crate::row::{Row, Table, grouped, per_second};
+use crate::sink::Sink;
 
 /// How long nothing may move before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,15 +26,13 @@ const QUEUES: usize = 4;
 const MEMBERS: usize = 5;
 /// Clients that hand in; each waits for the broker's confirm.
 const CLIENTS: usize = 50;
-/// Members that are imported into the database.
-const IMPORT: usize = 100_000;
-/// How often a member is looked up.
-const LOOKUPS: usize = 5_000;
+/// Of the broker's own limit, in entries.
+const RATIO: f64 = 0.8;
 
 /// The servers.
 struct Servers {
     rabbit: Rabbit,
-    postgres: PostgresServer,
+    postgres: Database,
     broker: Broker,
 }
 
@@ -47,31 +43,25 @@ struct ServersCpu {
 }
 
 impl Servers {
-    fn start() -> Result<Self, Failure> {
-        let rabbit = Rabbit::start().ok_or("no broker")?;
-        let postgres = PostgresServer::start().ok_or("no database")?;
+    /// None where the machine has not both.
+    fn start() -> Result<Option<Self>, Failure> {
+        let (Some(rabbit), Some(postgres)) = (Rabbit::start(), Database::start()) else { return Ok(None) };
         let broker = Broker::connect(&rabbit.url())?;
-        Ok(Servers { rabbit, postgres, broker })
+        Ok(Some(Servers { rabbit, postgres, broker }))
     }
 
     /// A site over the broker and a new database, with a list.
-    fn site(&self, options: &Options, sink: &Sink) -> Result<(Site, PostgresConfig), Failure> {
-        let (database, secret) = (self.postgres.database(), self.postgres.dir().join("for-the-benchmark"));
-        std::fs::write(&secret, PASSWORD)?;
-        let more = format!(
-            "[queue]\nbackend = \"amqp\"\nurl = \"{}\"\n[store]\nbackend = \"postgres\"\nurl = \"{}\"\npassword_file = \"{}\"\n",
-            self.rabbit.url(),
-            database.url,
-            secret.display()
-        );
-        let site = Site::with(options, sink.address, &more)?;
+    fn site(&self, options: &Options, sink: &Sink) -> Result<Site, Failure> {
+        let (_, store) = self.postgres.section()?;
+        let more = format!("[queue]\nbackend = \"amqp\"\nurl = \"{}\"\n{store}", self.rabbit.url());
+        let site = Site::with(options, sink.address, options.connections, &more)?;
         site.create_list()?;
-        Ok((site, database))
+        Ok(site)
     }
 
     fn cpu(&self) -> Result<ServersCpu, Failure> {
         let rabbit = self.rabbit.pid().ok_or("the broker is down")?;
-        Ok(ServersCpu { broker: cpu_below(rabbit)?, database: cpu_below(self.postgres.pid())? })
+        Ok(ServersCpu { broker: cpu_below(rabbit)?, database: self.postgres.cpu()? })
     }
 
     /// Waits until so many entries lie in a queue; when the first one was seen there, and when the last.
@@ -94,20 +84,21 @@ impl Servers {
 }
 
 /// Prints them, each when it is there.
-pub(crate) fn tables(options: &Options) -> Result<(), Failure> {
-    let servers = Servers::start()?;
-    println!("{}\n", apart(options, &servers)?);
-    println!("{}\n", several(options, &servers)?);
-    println!("{}", database(options, &servers)?);
-    Ok(())
+pub(crate) fn rows(options: &Options, table: &mut Table) -> Result<(), Failure> {
+    let Some(servers) = Servers::start()? else {
+        table.skip("over RabbitMQ, all stages apart", "not both RabbitMQ and PostgreSQL on this machine");
+        return Ok(());
+    };
+    apart(options, &servers, table)?;
+    several(options, &servers, table)
 }
 
 /// Each runner in a process of its own, from the first LMTP command to the last copy.
-fn apart(options: &Options, servers: &Servers) -> Result<String, Failure> {
+fn apart(options: &Options, servers: &Servers, table: &mut Table) -> Result<(), Failure> {
     let posts = options.hosts_posts;
     let chain = servers.broker.chain(posts, options.size + 800, QUEUES)?;
     let sink = Sink::start()?;
-    let (site, _) = servers.site(options, &sink)?;
+    let site = servers.site(options, &sink)?;
     site.import(MEMBERS)?;
     let runners = ["inbound", "auth", "moderation", "pending", "command", "bounce", "outbound"];
     let serving = runners.map(|runner| site.serve_only(&[runner])).into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -123,40 +114,57 @@ fn apart(options: &Options, servers: &Servers) -> Result<String, Failure> {
     serving.into_iter().try_for_each(Serving::stop)?;
     sink.tally().check(posts, MEMBERS)?;
     let (ours, limit) = (per_second(posts * QUEUES, took), per_second(posts * QUEUES, chain));
-    Ok(format!(
-        "| {posts} posts to {MEMBERS} members, all stages apart over RabbitMQ and PostgreSQL | posts/s accepted | posts/s to the last copy \
-         | entries/s through {QUEUES} queues | the broker's own limit | of that | CPU ms per post: listmill | broker | database |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n\
-         | | {:.0} | {:.0} | {ours:.0} | {limit:.0} | {:.2} | {:.2} | {:.2} | {:.2} |",
-        per_second(posts, accepted),
-        per_second(posts, took),
-        ours / limit,
-        each(cpu, posts),
-        each(after.broker.saturating_sub(theirs.broker), posts),
-        each(after.database.saturating_sub(theirs.database), posts),
-    ))
+    table.row(&Row {
+        work: format!(
+            "{} posts to {MEMBERS} members, all stages apart over RabbitMQ and PostgreSQL, {CLIENTS} sessions",
+            grouped(posts as f64)
+        ),
+        ours: format!(
+            "{} entries/s through {QUEUES} queues; {} posts/s, accepted at {}/s",
+            grouped(ours),
+            grouped(per_second(posts, took)),
+            grouped(per_second(posts, accepted)),
+        ),
+        limit: format!("{} entries/s, a chain of {QUEUES} queues", grouped(limit)),
+        ratio: Some(ours / limit),
+        target: format!("≥ {RATIO} of the chain"),
+        cpu: format!(
+            "{:.2} ms a post; broker {:.2}, database {:.2}",
+            each(cpu, posts),
+            each(after.broker.saturating_sub(theirs.broker), posts),
+            each(after.database.saturating_sub(theirs.database), posts),
+        ),
+        peak: None,
+        met: Some(ours >= RATIO * limit),
+    });
+    Ok(())
 }
 
 /// One moderation and one pending process, then four of each, with the same posts waiting before them; and every copy of each post once.
-fn several(options: &Options, servers: &Servers) -> Result<String, Failure> {
-    let posts = options.hosts_posts;
-    let mut table = format!(
-        "| {posts} posts through moderation and pending over PostgreSQL | posts/s | CPU ms per post: listmill | broker | database | each copy once |\n\
-         | --- | --- | --- | --- | --- | --- |\n"
-    );
-    let mut rates = Vec::new();
+fn several(options: &Options, servers: &Servers, table: &mut Table) -> Result<(), Failure> {
+    let mut one = None;
     for processes in [1, 4] {
-        let (rate, row) = through(options, servers, processes)?;
-        table += &row;
-        rates.push(rate);
+        let (rate, cpu) = through(options, servers, processes)?;
+        let base = *one.get_or_insert(rate);
+        table.row(&Row {
+            work: format!(
+                "{} posts through moderation and pending over both, {processes} process(es) of each",
+                grouped(options.hosts_posts as f64)
+            ),
+            ours: format!("{} posts/s", grouped(rate)),
+            limit: format!("{} posts/s with one of each", grouped(base)),
+            ratio: Some(rate / base),
+            cpu,
+            ..Row::default()
+        });
     }
-    Ok(table + &format!("| four beside one | {:.2} times | | | | |", rates[1] / rates[0]))
+    Ok(())
 }
 
 fn through(options: &Options, servers: &Servers, processes: usize) -> Result<(f64, String), Failure> {
     let posts = options.hosts_posts;
     let sink = Sink::start()?;
-    let (site, _) = servers.site(options, &sink)?;
+    let site = servers.site(options, &sink)?;
     site.import(MEMBERS)?;
     let taking = site.serve_only(&["inbound", "auth"])?;
     hand_in(taking.lmtp, posts, options.size, CLIENTS)?;
@@ -181,53 +189,17 @@ fn through(options: &Options, servers: &Servers, processes: usize) -> Result<(f6
     out.stop()?;
     sink.tally().check(posts, MEMBERS)?;
     let rate = per_second(posts, last - first);
-    let row = format!(
-        "| {processes} of each | {rate:.0} | {:.2} | {:.2} | {:.2} | yes, {} |\n",
+    let cpu = format!(
+        "{:.2} ms a post; broker {:.2}, database {:.2}",
         each(cpu, posts),
         each(after.broker.saturating_sub(theirs.broker), posts),
         each(after.database.saturating_sub(theirs.database), posts),
-        posts * MEMBERS,
     );
-    Ok((rate, row))
-}
-
-/// What the database takes: members in, members found.
-fn database(options: &Options, servers: &Servers) -> Result<String, Failure> {
-    let sink = Sink::start()?;
-    let (site, database) = servers.site(options, &sink)?;
-    let before = servers.cpu()?.database;
-    let (took, kib) = site.import(IMPORT)?;
-    let cpu = servers.cpu()?.database.saturating_sub(before);
-    let store = PostgresStore::open(&database, Cascade::default())?;
-    let list: ListAddress = LIST.parse()?;
-    let mut times = Vec::with_capacity(LOOKUPS);
-    for number in 0..LOOKUPS {
-        // All over the roster, in no order: 7,919 is prime, and so never comes to the same one twice.
-        let who = member(number * 7_919 % IMPORT).parse()?;
-        let begun = Instant::now();
-        let found = store.member(&list, &who)?;
-        times.push(begun.elapsed());
-        found.ok_or("a member who was imported is not there")?;
-    }
-    times.sort_unstable();
-    let micros = |part: usize| times[LOOKUPS * part / 100].as_micros();
-    Ok(format!(
-        "| PostgreSQL | import, members/s | peak memory of the command | CPU of the server | a look-up of one of {IMPORT} members: median | 99 of 100 |\n\
-         | --- | --- | --- | --- | --- | --- |\n| {IMPORT} members | {:.0} | {:.1} MiB | {:.2} s | {} µs | {} µs |",
-        per_second(IMPORT, took),
-        kib as f64 / 1024.0,
-        cpu.as_secs_f64(),
-        micros(50),
-        micros(99),
-    ))
+    Ok((rate, cpu))
 }
 
 fn cpu_of(serving: &[Serving<'_>]) -> Result<Duration, Failure> {
     serving.iter().map(Serving::cpu).sum()
-}
-
-fn per_second(count: usize, took: Duration) -> f64 {
-    count as f64 / took.as_secs_f64().max(1e-9)
 }
 
 /// Milliseconds for each of so many.

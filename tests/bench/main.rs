@@ -1,8 +1,8 @@
-//! The benchmark: the real program between an LMTP client and an SMTP sink, and what it took.
+//! The benchmark: the real program between LMTP clients and an SMTP sink, a real Postfix, a broker and a database; and what it took.
 //!
-//! It prints posts/s, deliveries/s, CPU per delivery and peak memory, beside what the sink takes from a trivial sender in the same run: a
-//! figure without that ratio says more about the machine than about the program. Nothing timed decides. It fails when a copy is missing,
-//! doubled or was asked for by nobody, and when a bounce is lost.
+//! It prints one table: a row for each target of the project, ours beside the limit of this machine in the same run. A figure without that
+//! says more about the machine than about the program. Nothing timed decides. It fails when a copy is missing, doubled or was asked for by
+//! nobody, and when a bounce is lost.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -13,20 +13,29 @@ mod bounces;
 mod broker;
 mod client;
 mod commands;
+mod database;
+mod fanout;
+mod growth;
 mod hosts;
+mod idle;
+mod imports;
+mod lines;
+mod log;
 mod options;
+mod postfix;
+mod posts;
 mod program;
+mod relay;
+mod row;
 mod scenario;
+mod sender;
 mod sink;
+mod tally;
 
 use std::process::ExitCode;
 
 use options::Options;
-
-const IMPORT_HEAD: &str = "\
-| members | import, nothing serving, members/s | peak memory of it | import while serving, members/s | peak memory of the command \
-| of the serving process | the same after one post to all of them | deliveries/s |
-| --- | --- | --- | --- | --- | --- | --- | --- |";
+use row::Table;
 
 /// Why there are no figures.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -52,35 +61,31 @@ fn main() -> ExitCode {
     }
 }
 
+/// What measures the rows of a part.
+type Part = fn(&Options, &mut Table) -> Result<(), Failure>;
+
+/// The parts by their names, in the order in which they are measured.
+const PARTS: [(&str, Part); 11] = [
+    ("fanout", fanout::rows),
+    ("slow", fanout::slow),
+    ("postfix", relay::rows),
+    ("posts", posts::delivered),
+    ("accepts", posts::accepted),
+    ("commands", commands::rows),
+    ("bounces", bounces::rows),
+    ("import", imports::rows),
+    ("hosts", hosts::rows),
+    ("start", idle::rows),
+    ("growth", growth::rows),
+];
+
 fn run(options: &Options) -> Result<(), Failure> {
-    let limit = scenario::sink_limit(options)?;
-    println!("The sink, from a lock-step sender: {limit}\n");
-    if options.wants("a") || options.wants("b") {
-        println!("| | posts/s accepted | deliveries/s | of the sink's limit | CPU per delivery | peak memory |");
-        println!("| --- | --- | --- | --- | --- | --- |");
-        if options.wants("a") {
-            println!("{}", scenario::distribution(options, 1, options.members)?.row(&limit));
+    let mut table = Table::default();
+    for (name, part) in PARTS {
+        if options.wants(name) {
+            part(options, &mut table).map_err(|failure| format!("{name}: {failure}"))?;
         }
-        if options.wants("b") {
-            println!("{}", scenario::distribution(options, options.posts, options.few)?.row(&limit));
-        }
-        println!();
     }
-    if options.wants("import") {
-        println!("{IMPORT_HEAD}");
-        for members in &options.imports {
-            println!("{}", scenario::import(options, *members)?);
-        }
-        println!();
-    }
-    if options.wants("commands") {
-        println!("{}\n", commands::table(options)?);
-    }
-    if options.wants("bounces") {
-        println!("{}\n", bounces::table(options)?);
-    }
-    if options.wants("hosts") {
-        hosts::tables(options)?;
-    }
+    table.end();
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::Failure;
 use crate::client::LIST;
 use crate::options::Options;
-use crate::sink::member;
+use crate::tally::member;
 
 /// How long a process may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,22 +28,26 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A new site whose smarthost is `relay`.
-    pub(crate) fn new(options: &Options, relay: SocketAddr) -> Result<Self, Failure> {
-        Site::with(options, relay, "")
+    /// A new site whose smarthost is `relay`, to which it may have so many connections.
+    pub(crate) fn new(options: &Options, relay: SocketAddr, connections: usize) -> Result<Self, Failure> {
+        Site::with(options, relay, connections, "")
     }
 
     /// The same, with these sections more in its site file.
-    pub(crate) fn with(options: &Options, relay: SocketAddr, more: &str) -> Result<Self, Failure> {
+    pub(crate) fn with(options: &Options, relay: SocketAddr, connections: usize, more: &str) -> Result<Self, Failure> {
         let dir = tempfile::Builder::new().prefix("listmill-bench-").tempdir_in(&options.dir)?;
         let text = format!(
             "[site]\ndomains = [\"lists.example.org\"]\nadmins = [\"postmaster@example.org\"]\ndata = \"data\"\n\n\
              [inbound]\nlisten = [\"lmtp://127.0.0.1:0\"]\n\n\
-             [outbound]\nrelay = \"smtp://{relay}\"\nconnections = {}\n{more}",
-            options.connections
+             [outbound]\nrelay = \"smtp://{relay}\"\nconnections = {connections}\n{more}"
         );
         fs::write(dir.path().join("listmill.toml"), text)?;
         Ok(Site { dir, program: options.program.clone() })
+    }
+
+    /// Where it lies.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -120,7 +124,8 @@ impl Site {
             }
             std::thread::yield_now();
         }
-        let mut serving = Serving { site: self, child, lmtp: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let (ready, lmtp) = (Instant::now(), SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut serving = Serving { site: self, child, lmtp, ready };
         let status: Value = serde_json::from_str(&self.ask(&["status", "--json"])?)?;
         let listen = status["running"][0]["listen"][0].as_str().ok_or("status does not say where it listens")?;
         serving.lmtp = listen.trim_start_matches("lmtp://").parse()?;
@@ -132,7 +137,7 @@ impl Site {
         let (log, told) = tempfile::NamedTempFile::new_in(self.dir.path())?.into_parts();
         let (begun, told) = (Instant::now(), told.keep()?);
         let child = self.command(&[&["run"], runners].concat()).stdout(Stdio::null()).stderr(log).spawn()?;
-        let mut serving = Serving { site: self, child, lmtp: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut serving = Serving { site: self, child, lmtp: SocketAddr::from(([127, 0, 0, 1], 0)), ready: begun };
         loop {
             let said = fs::read_to_string(&told)?;
             if let Some((_, ready)) = said.split_once("ready: serving ") {
@@ -160,6 +165,8 @@ pub(crate) struct Serving<'a> {
     child: Child,
     /// Where it takes mail.
     pub(crate) lmtp: SocketAddr,
+    /// When it was ready.
+    pub(crate) ready: Instant,
 }
 
 impl Serving<'_> {
@@ -168,14 +175,72 @@ impl Serving<'_> {
         cpu(self.child.id(), 2)
     }
 
+    /// The same of all its threads that live, to the nanosecond.
+    pub(crate) fn cpu_exact(&self) -> Result<Duration, Failure> {
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // A thread may end meanwhile.
+            let stat = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+            nanos += stat.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or_default();
+        }
+        Ok(Duration::from_nanos(nanos))
+    }
+
     /// The most memory that it ever had, in KiB.
     pub(crate) fn peak_kib(&self) -> Result<u64, Failure> {
         peak_kib(self.child.id()).ok_or_else(|| "the serving process is gone".into())
     }
 
+    /// The memory that it has, in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64, Failure> {
+        status_kib(self.child.id(), "VmRSS:").ok_or_else(|| "the serving process is gone".into())
+    }
+
     /// The store, as the process gives it to others.
     pub(crate) fn store(&self) -> Result<RemoteStore, Failure> {
         Ok(RemoteStore::connect(&self.site.dir.path().join("data/control.sock"))?)
+    }
+
+    /// How many entries wait in all queues or are in hand.
+    pub(crate) fn depths(&self) -> Result<u64, Failure> {
+        let queues: Value = serde_json::from_str(&self.site.ask(&["queue", "ls", "--json"])?)?;
+        Ok(queues.as_array().into_iter().flatten().filter_map(|one| one["depth"].as_u64()).sum())
+    }
+
+    /// Returns when no entry is in any queue; fails when nothing moves for `patience`.
+    pub(crate) fn wait_until_empty(&self, patience: Duration) -> Result<(), Failure> {
+        let (mut last, mut moved) = (self.depths()?, Instant::now());
+        while last > 0 {
+            std::thread::park_timeout(Duration::from_millis(20));
+            let now = self.depths()?;
+            if now != last {
+                (last, moved) = (now, Instant::now());
+            } else if moved.elapsed() > patience {
+                return Err(format!("nothing moves any more:\n{}", self.queues()).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns when outbound has sent so many copies of whatever it was given; fails when none leaves for `patience`.
+    pub(crate) fn wait_until_sent(&self, copies: usize, look: Duration, patience: Duration) -> Result<(), Failure> {
+        let store = self.store()?;
+        let (mut last, mut moved) = (0, Instant::now());
+        loop {
+            let status = store.status()?;
+            let replies = status["tally"]["replies"].as_object().into_iter().flatten();
+            let sent: u64 =
+                replies.filter(|(reply, _)| reply.starts_with('2')).filter_map(|(_, count)| count.as_u64()).sum();
+            if sent >= copies as u64 {
+                return Ok(());
+            }
+            if sent > last {
+                (last, moved) = (sent, Instant::now());
+            } else if moved.elapsed() > patience {
+                return Err(format!("{sent} copies of {copies} have left:\n{}", self.queues()).into());
+            }
+            std::thread::park_timeout(look);
+        }
     }
 
     /// How many entries wait in this queue or are in hand.
@@ -250,7 +315,11 @@ fn cpu(id: u32, fields: usize) -> Result<Duration, Failure> {
 }
 
 fn peak_kib(id: u32) -> Option<u64> {
+    status_kib(id, "VmHWM:")
+}
+
+fn status_kib(id: u32, name: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().trim_end_matches("kB").trim().parse().ok()
 }
