@@ -27,14 +27,10 @@ use crate::placement::Lookup;
 use crate::watching::{Desk, Manager, Open, end_when_hung, roots};
 use crate::{backends, placement, wiring};
 
-/// Threads of a runner that decides.
-const THREADS: usize = 2;
+/// Threads of a runner that decides: each takes several entries at once, and while one waits for the disk the others go on.
+const THREADS: usize = 3;
 /// Threads of one that waits for a broker or a database with each entry, far longer than it decides: what waits together shares their syncs.
 const WAITING_THREADS: usize = 8;
-/// The runners that change the store with nearly every entry: those who commit at the same time share their syncs.
-const COMMITTING: [Queue; 2] = [Queue::Command, Queue::Bounce];
-/// Threads of one of them.
-const COMMITTING_THREADS: usize = 8;
 /// How long a client that is handing in a message may go on after the stop.
 const LAST_MESSAGE: Duration = Duration::from_secs(6);
 /// How often it is looked whether a runner that was to stop has stopped.
@@ -135,7 +131,6 @@ impl Serving {
 
     fn start_runner(&mut self, queue: Queue, site: &Site, runtime: &Runtime) -> Outcome {
         let (runner, threads) = match wiring::runner(queue, site) {
-            Some(runner) if COMMITTING.contains(&queue) => (runner, COMMITTING_THREADS),
             Some(runner) if waits_for_others(queue, site) => (runner, WAITING_THREADS),
             Some(runner) => (runner, THREADS),
             None => {
