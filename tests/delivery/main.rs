@@ -15,6 +15,7 @@ mod ledger;
 mod lmtp;
 mod maildir;
 mod outcomes;
+mod pipelining;
 mod replies;
 mod setting;
 mod tls;

@@ -1,6 +1,7 @@
 //! A connection of either kind, and how it comes about.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::maildir::MaildirRelay;
 use crate::smtp::{Endpoint, Security, SmtpRelay, Trust};
@@ -34,7 +35,7 @@ impl NextHost {
                 return MaildirRelay::open(&dir, &helo).map(NextHost::Maildir).map_err(wrong);
             }
         };
-        Ok(NextHost::Wire(Box::new(Endpoint { host, security, helo, timeouts })))
+        Ok(NextHost::Wire(Box::new(Endpoint { host, security, helo, timeouts, pipelining: Arc::default() })))
     }
 
     /// A new connection; the reply is what each recipient is told when there is none.
@@ -58,10 +59,24 @@ pub(crate) enum Connection {
 }
 
 impl Relay for Connection {
-    async fn transact(&mut self, outgoing: &Outgoing<'_>) -> Result<Vec<Reply>, Broken> {
+    async fn transact(&mut self, outgoing: &Outgoing<'_>, next: Option<&Outgoing<'_>>) -> Result<Vec<Reply>, Broken> {
         match self {
-            Connection::Wire(relay) => relay.transact(outgoing).await,
-            Connection::Maildir(relay) => relay.transact(outgoing).await,
+            Connection::Wire(relay) => relay.transact(outgoing, next).await,
+            Connection::Maildir(relay) => relay.transact(outgoing, next).await,
+        }
+    }
+
+    fn takes_ahead(&self) -> bool {
+        match self {
+            Connection::Wire(relay) => relay.takes_ahead(),
+            Connection::Maildir(relay) => relay.takes_ahead(),
+        }
+    }
+
+    fn is_ahead(&self) -> bool {
+        match self {
+            Connection::Wire(relay) => relay.is_ahead(),
+            Connection::Maildir(relay) => relay.is_ahead(),
         }
     }
 

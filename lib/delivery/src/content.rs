@@ -6,9 +6,6 @@
 
 use std::borrow::Cow;
 
-/// The bytes that one write hands to the connection; what is copied at a time.
-const BLOCK: usize = 64 * 1024;
-
 /// Whole lines that end with CRLF, no bare CR or LF; borrowed when they are so already.
 pub(crate) fn wire_form(bytes: &[u8]) -> Cow<'_, [u8]> {
     if is_wire_form(bytes) {
@@ -40,15 +37,26 @@ fn is_wire_form(bytes: &[u8]) -> bool {
     bytes.is_empty() || bytes.ends_with(b"\r\n")
 }
 
-/// Prefix and message in blocks, without the last CRLF: that is part of the CRLF.CRLF which ends the data.
-pub(crate) fn blocks<'a>(prefix: &'a [u8], message: &'a [u8]) -> impl Iterator<Item = Cow<'a, [u8]>> + Send {
-    let (prefix, message) = match message.strip_suffix(b"\r\n") {
-        Some(message) => (prefix, message),
-        None => (prefix.strip_suffix(b"\r\n").unwrap_or(prefix), message),
-    };
-    let (head, tail) = message.split_at(BLOCK.saturating_sub(prefix.len()).min(message.len()));
-    let first = if prefix.is_empty() { Cow::Borrowed(head) } else { Cow::Owned([prefix, head].concat()) };
-    std::iter::once(first).chain(tail.chunks(BLOCK).map(Cow::Borrowed))
+/// Whole lines with a dot in front of each that begins with one (RFC 5321 §4.5.2), and how many there are; borrowed when there are none.
+pub(crate) fn transparent(lines: &[u8]) -> (Cow<'_, [u8]>, usize) {
+    let dots = lines.split_inclusive(|byte| *byte == b'\n').filter(|line| line.first() == Some(&b'.')).count();
+    if dots == 0 {
+        return (Cow::Borrowed(lines), 0);
+    }
+    let mut out = Vec::with_capacity(lines.len() + dots);
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
+        if line.first() == Some(&b'.') {
+            out.push(b'.');
+        }
+        out.extend_from_slice(line);
+    }
+    (Cow::Owned(out), dots)
+}
+
+/// The lines as they were before.
+pub(crate) fn without_transparency(lines: &[u8]) -> Vec<u8> {
+    let lines = lines.split_inclusive(|byte| *byte == b'\n');
+    lines.flat_map(|line| line.strip_prefix(b".").unwrap_or(line)).copied().collect()
 }
 
 #[cfg(test)]
@@ -87,10 +95,12 @@ mod tests {
         }
 
         #[test]
-        fn the_blocks_are_prefix_and_message_without_the_last_line_end(prefix in 0_usize..3, size in prop_oneof![0_usize..10, 65_500_usize..65_600, 131_000_usize..131_200]) {
-            let (prefix, message) = (b"X: y\r\n".repeat(prefix), [vec![b'a'; size], b"\r\n".to_vec()].concat());
-            let sent: Vec<u8> = blocks(&prefix, &message).flat_map(Cow::into_owned).chain(*b"\r\n").collect();
-            prop_assert!(sent == [prefix, message].concat());
+        fn no_line_is_a_lone_dot_and_nothing_is_lost(bytes in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'a'), Just(b'.')], 0..40)) {
+            let wire = wire_form(&bytes).into_owned();
+            let (sent, dots) = transparent(&wire);
+            prop_assert_eq!(sent.len(), wire.len() + dots);
+            prop_assert!(sent.split_inclusive(|byte| *byte == b'\n').all(|line| line != b".\r\n"));
+            prop_assert_eq!(without_transparency(&sent), wire);
         }
     }
 }

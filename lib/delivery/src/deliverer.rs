@@ -6,10 +6,12 @@
 //! | | |
 //! | --- | --- |
 //! | there is none, or no TLS, or no login | the other connections go on with the rest; when there is no other, every recipient that is left has the code 0 and 4.4.1 |
+//! | the next host offers PIPELINING and answers a group with replies that cannot belong to it, hangs up on it, or says nothing | the transaction begins anew on another connection, in lock step, and so do all for ten minutes |
 //! | it was kept, and the next host closed it meanwhile, with a 421 or without | the transaction goes to another connection: nothing of it had begun |
 //! | there is a reply that nobody asked for, or an end, before MAIL | the same: to whom it was said is unknown, so it counts for nobody; on a new connection it counts as a break |
 //! | such a reply is seen before a later command | nothing of this transaction is believed: its recipients have the code 0 and 4.4.2 |
 //! | it breaks in the middle | the recipients of that transaction have the code 0 and 4.4.2, or the 421; the rest goes on over new connections, unless as many as there are and three more have broken in a row |
+//! | it breaks with the next transaction's commands sent ahead | that one has not begun: it goes to another connection |
 //! | it breaks between the final dot and the reply | the same, although the message may have been delivered: they wait and are sent to again, one copy too many at most (RFC 1047, R21 of specs/standards.md) |
 
 use std::path::PathBuf;
@@ -23,8 +25,9 @@ use tracing::Instrument;
 
 use crate::connection::NextHost;
 use crate::job::Job;
+use crate::lane::Lane;
 use crate::pool::Pool;
-use crate::{Claimant, Ledger, LedgerError, Relay, RelayUrl, Reply, Timeouts};
+use crate::{Claimant, Ledger, LedgerError, Relay, RelayUrl, Timeouts};
 
 /// Sends entries to the next host. One per process; deliveries of several entries may run at once and share the connections.
 #[derive(Debug)]
@@ -90,12 +93,10 @@ impl Deliverer {
         let page = self.ledger.begin(entry, claimant)?;
         let job = Arc::new(Job::new(entry, plan, self.ledger.clone(), page, self.connections));
         let party = Party::of(entry);
-        let lane = || lane(Arc::clone(&self.pool), Arc::clone(&job), party.clone(), Arc::clone(&self.done));
         let mut lanes = JoinSet::new();
-        match self.connections.min(job.left()) {
-            // A letter: no other thread has to be woken for it.
-            1 => lane().await,
-            many => (0..many).for_each(|_| drop(lanes.spawn(lane().in_current_span()))),
+        for _ in 0..job.lanes() {
+            let lane = Lane::new(Arc::clone(&self.pool), Arc::clone(&job), Arc::clone(&self.done));
+            lanes.spawn(lane.run(party.clone()).in_current_span());
         }
         while let Some(ended) = lanes.join_next().await {
             if let Err(error) = ended {
@@ -133,51 +134,5 @@ impl Deliverer {
         let connection = self.pool.connect().await.map_err(|reply| SetupError { reason: reply.text })?;
         connection.quit().await;
         Ok(())
-    }
-}
-
-/// Works on a job, one transaction after the other, each in its party's turn.
-async fn lane(pool: Arc<Pool>, job: Arc<Job>, party: Party, done: Arc<AtomicU64>) {
-    loop {
-        let _turn = pool.turn(&party).await;
-        if pool.is_stopping() || one(&pool, &job).await.is_none() {
-            return;
-        }
-        done.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// One transaction; none when there is no other, or no connection for it.
-async fn one(pool: &Arc<Pool>, job: &Job) -> Option<()> {
-    let work = job.next()?;
-    loop {
-        let mut lease = match pool.take().await {
-            Ok(lease) => lease,
-            Err(why) => {
-                job.put_back(work);
-                job.no_connection(why);
-                return None;
-            }
-        };
-        let replies = match lease.connection.transact(&job.outgoing(&work)).await {
-            Ok(replies) => replies,
-            Err(_) if lease.is_used => continue,
-            Err(broken) if !broken.asked => {
-                job.put_back(work);
-                job.broke(broken.reply);
-                return Some(());
-            }
-            Err(broken) => vec![broken.reply; job.outgoing(&work).recipients.len()],
-        };
-        let is_broken = lease.connection.is_broken();
-        let why = is_broken.then(|| replies.last().cloned()).flatten();
-        job.record(&work, replies);
-        if is_broken {
-            job.broke(why.unwrap_or_else(|| Reply::none("4.4.2", "the connection broke")));
-        } else {
-            job.went_well();
-            pool.keep(lease);
-        }
-        return Some(());
     }
 }

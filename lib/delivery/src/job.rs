@@ -1,5 +1,6 @@
 //! One delivery plan while it is carried out: what is still to be sent, and what came of the rest.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use listmill_core::{DeliveryPlan, Transaction};
 use listmill_queue_format::{Entry, EntryId, Outcome};
+use tokio::sync::Notify;
 
-use crate::content::wire_form;
+use crate::content::{transparent, wire_form};
 use crate::ledger::Page;
 use crate::{Ledger, Outgoing, Reply};
 
@@ -19,6 +21,8 @@ pub(crate) struct Work {
     recipients: Vec<String>,
     return_path: String,
     prefix: Vec<u8>,
+    /// Dots that transparency adds to the prefix.
+    dots: usize,
     smtputf8: bool,
     eight_bit: bool,
 }
@@ -27,18 +31,30 @@ pub(crate) struct Work {
 #[derive(Debug)]
 pub(crate) struct Job {
     entry: EntryId,
+    /// As it goes over the wire.
     message: Arc<[u8]>,
+    /// Dots that transparency adds to it.
+    dots: usize,
     ledger: Ledger,
     state: Mutex<State>,
     /// Connections that broke since the last transaction that went well.
     breaks: AtomicUsize,
     max_breaks: usize,
+    lanes: usize,
+    /// Something was put back, or nothing is ahead any more.
+    changed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    todo: VecDeque<Work>,
+    todo: VecDeque<Arc<Work>>,
+    /// Those of them that are sent ahead and have not begun.
+    ahead: usize,
     page: Page,
+    /// Outcomes that are written with the next write, and how many transactions have ended, how many of them are written.
+    unwritten: Vec<(usize, Outcome)>,
+    ended_count: u64,
+    written_count: u64,
     /// Nothing more is sent.
     ended: bool,
     /// Why something is left.
@@ -48,18 +64,40 @@ struct State {
 impl Job {
     /// What of this plan is not done yet according to the page.
     pub(crate) fn new(entry: &Entry, plan: &DeliveryPlan, ledger: Ledger, page: Page, connections: usize) -> Job {
-        let todo: VecDeque<Work> = plan.transactions.iter().filter_map(|one| Work::of(entry, one, &page)).collect();
+        let transactions = plan.transactions.iter();
+        let todo: VecDeque<_> = transactions.filter_map(|one| Work::of(entry, one, &page)).map(Arc::new).collect();
         let message = match wire_form(&entry.message) {
-            std::borrow::Cow::Borrowed(_) => Arc::clone(&entry.message),
-            std::borrow::Cow::Owned(changed) => {
+            Cow::Borrowed(_) => Arc::clone(&entry.message),
+            Cow::Owned(changed) => {
                 tracing::warn!(entry = %entry.id, "the message has bare CR or LF, or no end: it leaves with CRLF");
                 Arc::from(changed)
             }
         };
+        let (message, dots) = match transparent(&message) {
+            (Cow::Owned(changed), dots) => (Arc::from(changed), dots),
+            (Cow::Borrowed(_), _) => (message, 0),
+        };
         // A restarting next host breaks every connection once.
-        let max_breaks = connections.min(todo.len()) + 3;
-        let state = Mutex::new(State { todo, page, ended: false, why_left: None });
-        Job { entry: entry.id, message, ledger, state, breaks: AtomicUsize::new(0), max_breaks }
+        let lanes = connections.min(todo.len());
+        let max_breaks = lanes + 3;
+        let (ahead, unwritten, ended_count, written_count) = Default::default();
+        let state = Mutex::new(State {
+            todo,
+            ahead,
+            page,
+            unwritten,
+            ended_count,
+            written_count,
+            ended: false,
+            why_left: None,
+        });
+        let (breaks, changed) = Default::default();
+        Job { entry: entry.id, message, dots, ledger, state, breaks, max_breaks, lanes, changed }
+    }
+
+    /// How many lanes work on it.
+    pub(crate) fn lanes(&self) -> usize {
+        self.lanes
     }
 
     /// How many transactions are left.
@@ -67,14 +105,64 @@ impl Job {
         self.state().todo.len()
     }
 
+    /// The entry.
+    pub(crate) fn id(&self) -> EntryId {
+        self.entry
+    }
+
     /// The next transaction, unless nothing more is to be sent.
-    pub(crate) fn next(&self) -> Option<Work> {
+    pub(crate) fn next(&self) -> Option<Arc<Work>> {
         let mut state = self.state();
         if state.ended { None } else { state.todo.pop_front() }
     }
 
+    /// The next transaction, to be sent ahead on a connection that has another under way, as long as the other lanes have work enough. It is
+    /// begun in the end, or put back.
+    pub(crate) fn next_ahead(&self) -> Option<Arc<Work>> {
+        let mut state = self.state();
+        if state.ended || state.todo.len() <= self.lanes {
+            return None;
+        }
+        state.ahead += 1;
+        state.todo.pop_front()
+    }
+
+    /// The turn of the one that was sent ahead has come.
+    pub(crate) fn begin(&self) {
+        let mut state = self.state();
+        state.ahead -= 1;
+        if state.ahead == 0 {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// The one that was to be sent ahead goes over whatever connection is free.
+    pub(crate) fn give_back(&self, work: Arc<Work>) {
+        let mut state = self.state();
+        state.ahead -= 1;
+        state.todo.push_front(work);
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until there is something to do, or nothing can come any more; says which.
+    pub(crate) async fn has_more(&self) -> bool {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let (more, ahead) = {
+                let state = self.state();
+                (!state.ended && !state.todo.is_empty(), state.ahead)
+            };
+            if more || ahead == 0 {
+                return more;
+            }
+            changed.await;
+        }
+    }
+
     /// The transaction has not begun.
-    pub(crate) fn put_back(&self, work: Work) {
+    pub(crate) fn put_back(&self, work: Arc<Work>) {
         self.state().todo.push_front(work);
     }
 
@@ -85,20 +173,40 @@ impl Job {
             recipients: &work.recipients,
             prefix: &work.prefix,
             message: &self.message,
+            dots: self.dots + work.dots,
             smtputf8: work.smtputf8,
             eight_bit: work.eight_bit,
         }
     }
 
-    /// The replies to a transaction: into the ledger before anything else happens.
-    pub(crate) fn record(&self, work: &Work, replies: Vec<Reply>) {
+    /// The replies to a transaction: into the ledger before anything else happens on its connection. What ends on other connections
+    /// at the same moment goes with the same write.
+    pub(crate) async fn record(&self, work: &Work, replies: Vec<Reply>) {
         let at = Timestamp::now();
         for (reply, address) in replies.iter().zip(&work.recipients) {
             self.log(address, reply);
         }
-        let outcomes: Vec<(usize, Outcome)> =
-            work.places.iter().copied().zip(replies.into_iter().map(|reply| outcome(reply, at))).collect();
-        self.ledger.record(&mut self.state().page, &outcomes);
+        let outcomes = work.places.iter().copied().zip(replies.into_iter().map(|reply| outcome(reply, at)));
+        let (place, are_others_left) = {
+            let mut state = self.state();
+            state.unwritten.extend(outcomes);
+            state.ended_count += 1;
+            (state.ended_count, !state.todo.is_empty())
+        };
+        if are_others_left {
+            // Whoever has a reply to read reads it now.
+            tokio::task::yield_now().await;
+        }
+        let mut state = self.state();
+        if state.written_count < place {
+            self.write(&mut state);
+        }
+    }
+
+    fn write(&self, state: &mut State) {
+        let outcomes = std::mem::take(&mut state.unwritten);
+        state.written_count = state.ended_count;
+        self.ledger.record(&mut state.page, &outcomes);
     }
 
     fn log(&self, address: &str, reply: &Reply) {
@@ -134,7 +242,10 @@ impl Job {
 
     /// The outcomes: the page's, and for what was not sent the reason why.
     pub(crate) fn outcomes(&self, plan: &DeliveryPlan) -> Vec<(usize, Outcome)> {
-        let state = self.state();
+        let mut state = self.state();
+        if !state.unwritten.is_empty() {
+            self.write(&mut state);
+        }
         let at = Timestamp::now();
         let reason = state.why_left.clone().unwrap_or_else(|| Reply::none("4.3.0", "not attempted"));
         let of = |place: usize| state.page.done().get(&place).cloned().unwrap_or_else(|| outcome(reason.clone(), at));
@@ -153,11 +264,14 @@ impl Work {
         let places: Vec<usize> = transaction.recipients.iter().copied().filter(is_left).collect();
         let recipients: Vec<String> =
             places.iter().filter_map(|place| Some(entry.recipients.get(*place)?.address.clone())).collect();
+        let prefix = wire_form(&transaction.prefix);
+        let (prefix, dots) = transparent(&prefix);
         (!places.is_empty()).then(|| Work {
             places,
             recipients,
             return_path: transaction.return_path.clone(),
-            prefix: wire_form(&transaction.prefix).into_owned(),
+            prefix: prefix.into_owned(),
+            dots,
             smtputf8: transaction.smtputf8,
             eight_bit: transaction.eight_bit,
         })

@@ -18,6 +18,7 @@ mod connection;
 mod content;
 mod deliverer;
 mod job;
+mod lane;
 mod ledger;
 mod maildir;
 mod pool;

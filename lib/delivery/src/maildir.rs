@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::addresses::is_sendable;
+use crate::content::without_transparency;
 use crate::{Broken, Outgoing, Relay, Reply};
 
 /// A maildir that takes transactions.
@@ -75,15 +76,23 @@ fn copy(outgoing: &Outgoing<'_>, address: &str) -> Option<Vec<u8>> {
         return None;
     }
     let front = format!("Return-Path: <{path}>\r\nX-Envelope-To: {address}\r\nDelivered-To: {address}\r\n");
-    Some([front.as_bytes(), outgoing.prefix, outgoing.message].concat())
+    Some([front.as_bytes(), &without_transparency(outgoing.prefix), &without_transparency(outgoing.message)].concat())
 }
 
 impl Relay for MaildirRelay {
-    async fn transact(&mut self, outgoing: &Outgoing<'_>) -> Result<Vec<Reply>, Broken> {
+    async fn transact(&mut self, outgoing: &Outgoing<'_>, _: Option<&Outgoing<'_>>) -> Result<Vec<Reply>, Broken> {
         let copies = outgoing.recipients.iter().map(|address| copy(outgoing, address)).collect();
         let maildir = self.clone();
         let stored = tokio::task::spawn_blocking(move || maildir.store_all(copies)).await;
-        stored.map_err(|error| Broken { reply: Reply::none("4.3.0", error.to_string()), asked: true })
+        stored.map_err(|error| Broken { reply: Reply::none("4.3.0", error.to_string()), asked: true, again: false })
+    }
+
+    fn takes_ahead(&self) -> bool {
+        false
+    }
+
+    fn is_ahead(&self) -> bool {
+        false
     }
 
     fn is_broken(&self) -> bool {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use listmill_core::Party;
+use listmill_queue_format::EntryId;
 use tokio::task::JoinSet;
 
 use crate::connection::{Connection, NextHost};
@@ -58,9 +59,9 @@ impl Pool {
         }
     }
 
-    /// Waits for a turn: for one transaction of this party.
-    pub(crate) async fn turn<'a>(&'a self, party: &'a Party) -> Turn<'a> {
-        self.turns.turn(party).await
+    /// Waits for a turn: for transactions of this entry, which is this party's.
+    pub(crate) async fn turn<'a>(&'a self, party: &'a Party, entry: EntryId) -> Turn<'a> {
+        self.turns.turn(party, entry).await
     }
 
     /// A connection: the one that was used last, or a new one.

@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::Reply;
 
 /// One mail transaction as it leaves (RFC 5321 §3.3), ready for the wire: prefix and message are whole lines that end with
-/// CRLF, and have no bare CR or LF.
+/// CRLF, have no bare CR or LF, and no line is a lone dot (RFC 5321 §4.5.2).
 #[derive(Debug, Clone, Copy)]
 pub struct Outgoing<'a> {
     /// MAIL FROM; empty for the null reverse-path.
@@ -16,6 +16,8 @@ pub struct Outgoing<'a> {
     pub prefix: &'a [u8],
     /// The message.
     pub message: &'a [u8],
+    /// So many dots were added for transparency, in both.
+    pub dots: usize,
     /// SMTPUTF8 is needed (RFC 6531).
     pub smtputf8: bool,
     /// There are octets above 127 (RFC 6152).
@@ -23,6 +25,11 @@ pub struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
+    /// The octets of the message as it will be read.
+    pub(crate) fn size(&self) -> usize {
+        self.prefix.len() + self.message.len() - self.dots
+    }
+
     /// The same reply for every recipient.
     pub(crate) fn all(&self, reply: &Reply) -> Vec<Reply> {
         vec![reply.clone(); self.recipients.len()]
@@ -37,18 +44,31 @@ pub struct Broken {
     pub reply: Reply,
     /// The transaction's first command had gone out. Where it had not, what happened has nothing to do with this transaction.
     pub asked: bool,
+    /// Nobody is to blame for it but the way in which it was asked: it is sent again at once, on another connection.
+    pub again: bool,
 }
 
 /// One connection to the next host.
 pub trait Relay: Send {
-    /// One transaction: a reply for each recipient, in their order.
+    /// One transaction: a reply for each recipient, in their order. Behind its end the commands of `next` may be sent ahead
+    /// ([`Relay::is_ahead`]): then the next call must be for that one.
     ///
     /// A connection that breaks in the middle still gives a reply for each recipient: those whose final reply was read
     /// have it, the others have the code 0 and 4.4.2.
     ///
     /// # Errors
     /// [`Broken`] when the transaction did not even begin.
-    fn transact(&mut self, outgoing: &Outgoing<'_>) -> impl Future<Output = Result<Vec<Reply>, Broken>> + Send;
+    fn transact(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        next: Option<&Outgoing<'_>>,
+    ) -> impl Future<Output = Result<Vec<Reply>, Broken>> + Send;
+
+    /// It would send a next transaction ahead.
+    fn takes_ahead(&self) -> bool;
+
+    /// The last call's `next` has been sent ahead.
+    fn is_ahead(&self) -> bool;
 
     /// The connection is gone, or will not do another transaction.
     fn is_broken(&self) -> bool;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The limits of RFC 5321 §4.5.3.2, and two that it leaves open.
+/// The limits of RFC 5321 §4.5.3.2, and three that it leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Until the TCP connection stands; RFC 5321 names none. Default 30 s.
@@ -19,6 +19,8 @@ pub struct Timeouts {
     pub block: Duration,
     /// For the reply to the final dot: it is long because giving up here may deliver twice (RFC 1047). Default 10 min.
     pub dot: Duration,
+    /// For each reply to commands that were sent together; who has said nothing by then is asked again one by one. Default 1 min.
+    pub group: Duration,
     /// How long a connection waits for another transaction before it is closed. Default 30 s.
     pub idle: Duration,
 }
@@ -34,6 +36,7 @@ impl Default for Timeouts {
             data: minutes(2),
             block: minutes(3),
             dot: minutes(10),
+            group: minutes(1),
             idle: Duration::from_secs(30),
         }
     }

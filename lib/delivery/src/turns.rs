@@ -11,10 +11,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use listmill_core::Party;
+use listmill_queue_format::EntryId;
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
 /// With fewer connections than these, none is kept free for other lists: their share would be too large.
 const ENOUGH: usize = 5;
+/// So many transactions of one entry follow each other when another of the same party waits.
+const SHARE: usize = 16;
 
 /// The turns of the connections to the next host.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub(crate) struct Turns {
 #[derive(Debug)]
 struct State {
     seats: Seats,
-    waiting: HashMap<Party, VecDeque<Sender<()>>>,
+    waiting: HashMap<Party, VecDeque<(EntryId, Sender<()>)>>,
 }
 
 /// Who holds how many connections.
@@ -98,6 +101,20 @@ impl Seats {
 pub(crate) struct Turn<'a> {
     turns: &'a Turns,
     party: &'a Party,
+    entry: EntryId,
+}
+
+impl Turn<'_> {
+    /// May it go on for another transaction, after so many? While no other party waits, and then until another entry of the same party does and this one
+    /// has had its [`SHARE`].
+    pub(crate) fn may_go_on(&self, transactions: usize) -> bool {
+        let state = self.turns.state();
+        let is_other = |(entry, _): &(EntryId, Sender<()>)| *entry != self.entry;
+        state
+            .waiting
+            .iter()
+            .all(|(party, line)| party == self.party && (transactions < SHARE || !line.iter().any(is_other)))
+    }
 }
 
 /// A wait for a turn; dropped, somebody else has it.
@@ -112,18 +129,18 @@ impl Turns {
         Turns { state: Mutex::new(State { seats: Seats::new(connections.max(1)), waiting: HashMap::new() }) }
     }
 
-    /// Waits for a turn of this party.
-    pub(crate) async fn turn<'a>(&'a self, party: &'a Party) -> Turn<'a> {
+    /// Waits for a turn of this party, for this entry of its.
+    pub(crate) async fn turn<'a>(&'a self, party: &'a Party, entry: EntryId) -> Turn<'a> {
         let (call, called) = oneshot::channel();
         let mut wait = Wait { turns: self, party, called };
         {
             let mut state = self.state();
-            state.waiting.entry(party.clone()).or_default().push_back(call);
+            state.waiting.entry(party.clone()).or_default().push_back((entry, call));
             state.call();
         }
         (&mut wait.called).await.expect("who calls stays as long as somebody waits");
         // The call has been received: from here on it is the turn that must end, and no longer the wait.
-        Turn { turns: self, party }
+        Turn { turns: self, party, entry }
     }
 
     fn end(&self, party: &Party) {
@@ -150,7 +167,7 @@ impl State {
             }
             self.seats.take(&party);
             // Who has gone meanwhile is passed over.
-            if first.is_none_or(|first| first.send(()).is_err()) {
+            if first.is_none_or(|(_, first)| first.send(()).is_err()) {
                 self.seats.give_back(&party, more);
             }
         }
@@ -188,6 +205,11 @@ mod tests {
             Poll::Ready(value) => Some(value),
             Poll::Pending => None,
         }
+    }
+
+    /// An entry.
+    fn one() -> EntryId {
+        EntryId::fresh(listmill_queue_format::Timestamp::UNIX_EPOCH, [1; 10])
     }
 
     fn list(name: &str) -> Party {
@@ -244,20 +266,20 @@ mod tests {
     fn a_turn_that_ends_calls_the_next_and_a_wait_that_is_given_up_is_passed_over() {
         let turns = Turns::new(1);
         let (a, b) = (list("a"), list("b"));
-        let first = now(pin!(turns.turn(&a))).expect("nobody is before it");
+        let first = now(pin!(turns.turn(&a, one()))).expect("nobody is before it");
         {
-            let given_up = pin!(turns.turn(&a));
+            let given_up = pin!(turns.turn(&a, one()));
             assert!(now(given_up).is_none());
         }
-        let mut second = Box::pin(turns.turn(&b));
+        let mut second = Box::pin(turns.turn(&b, one()));
         assert!(now(second.as_mut()).is_none());
         drop(first);
         let turn = now(second.as_mut()).expect("it was called");
-        let mut third = Box::pin(turns.turn(&a));
+        let mut third = Box::pin(turns.turn(&a, one()));
         assert!(now(third.as_mut()).is_none());
         drop(turn); // calls the third
         drop(third); // which has gone
-        assert!(now(pin!(turns.turn(&b))).is_some());
+        assert!(now(pin!(turns.turn(&b, one()))).is_some());
         assert!(turns.state().seats.held.is_empty() && turns.state().waiting.is_empty());
     }
 

@@ -122,14 +122,14 @@ impl Serving {
         if queues.contains(&Queue::Inbound) {
             serving.start_intake(site, runtime)?;
         }
-        queues.iter().try_for_each(|queue| serving.start_runner(*queue, site, runtime))?;
+        queues.iter().try_for_each(|queue| serving.start_runner(*queue, site))?;
         serving.start_chores(site, queues, &board)?;
         serving.start_control(site, opened.as_ref(), runtime)?;
         tracing::info!("ready: serving {}{}", names(queues), listening(&serving.listen));
         Ok(serving)
     }
 
-    fn start_runner(&mut self, queue: Queue, site: &Site, runtime: &Runtime) -> Outcome {
+    fn start_runner(&mut self, queue: Queue, site: &Site) -> Outcome {
         let (runner, threads) = match wiring::runner(queue, site) {
             Some(runner) if waits_for_others(queue, site) => (runner, WAITING_THREADS),
             Some(runner) => (runner, THREADS),
@@ -138,7 +138,8 @@ impl Serving {
                 self.deliverer = Some(deliverer.clone());
                 let counted = deliverer.clone();
                 self.desk.watch.counts(queue, move || counted.transactions());
-                let (handle, closed) = (runtime.handle().clone(), deliverer.clone());
+                let sending = wiring::sending().map_err(no_thread)?;
+                let (handle, closed) = (sending.clone(), deliverer.clone());
                 let health = self.shell.health.clone();
                 let farewell = move || {
                     handle.block_on(closed.close());
@@ -147,7 +148,7 @@ impl Serving {
                 self.crew.at_end(queue, Box::new(farewell));
                 let places = places(site.connections);
                 self.shell.queues.share(queue, places);
-                (wiring::delivery(deliverer, runtime.handle().clone()), places)
+                (wiring::delivery(deliverer, sending), places)
             }
         };
         let stop = self.crew.stop_of(queue);

@@ -123,6 +123,17 @@ fn worker<S: Stage + Send + Sync + 'static>(stage: S) -> Arc<dyn Runner> {
     Arc::new(StageWorker(stage))
 }
 
+/// Where mail is sent: one thread for all connections, so that what they have to read is read together, what became of it goes to the ledger with
+/// one write, and nobody wakes another thread for a reply. It ends with the process.
+pub(crate) fn sending() -> std::io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("sending".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    Ok(handle)
+}
+
 /// Where sockets are served. Two threads: the work is elsewhere.
 pub(crate) fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(2).thread_name("sockets").enable_all().build()

@@ -24,12 +24,12 @@ impl Settle for Outbound {
         let expires = self.schedule.expires(entry, cx);
         let (mut waiting, mut refused) = (Vec::new(), Vec::new());
         for (recipient, outcome) in entry.recipients.iter().zip(last) {
-            let recipient = Recipient { outcome: outcome.cloned().or(recipient.outcome.clone()), ..recipient.clone() };
+            let told = || Recipient { outcome: outcome.cloned().or(recipient.outcome.clone()), ..recipient.clone() };
             match outcome {
                 Some(outcome) if is_done(outcome) => {}
-                Some(outcome) if is_refused(outcome) => refused.push(recipient),
-                _ if next > expires => refused.push(given_up(recipient, cx)),
-                _ => waiting.push(recipient),
+                Some(outcome) if is_refused(outcome) => refused.push(told()),
+                _ if next > expires => refused.push(given_up(told(), cx)),
+                _ => waiting.push(told()),
             }
         }
         let mut dispositions = Vec::new();

@@ -16,6 +16,8 @@ pub struct Script {
     pub login: Option<(String, String)>,
     /// It speaks LMTP.
     pub lmtp: bool,
+    /// It throws away what was sent behind a dot before it has answered that.
+    pub forgetful: bool,
     /// So many octets of each message are kept; what is looked at is looked at in the whole of it.
     pub keep: usize,
     /// What it says at each step.
@@ -149,6 +151,7 @@ impl Default for Script {
             security: Security::None,
             login: None,
             lmtp: false,
+            forgetful: false,
             keep: usize::MAX,
             answer: Box::new(|_| Answer::Usual),
         }

@@ -27,6 +27,8 @@ pub struct Received {
     pub acknowledged: bool,
     /// The number of the connection.
     pub connection: usize,
+    /// The next transaction's commands had been sent behind its dot.
+    pub rides: bool,
     /// It came within TLS.
     pub encrypted: bool,
 }

@@ -22,6 +22,10 @@ struct Session<'a> {
     logged_in: bool,
     mail: Option<(String, Vec<String>)>,
     recipients: Vec<String>,
+    /// MAIL or an RCPT was refused: what was sent behind it in the same group is not out of order (RFC 2920 §3.1).
+    refused: bool,
+    /// Something had been sent behind the last dot when it was read.
+    rides: bool,
 }
 
 /// Serves one client until either side ends it.
@@ -42,6 +46,8 @@ async fn try_serve(socket: TcpStream, number: usize, shared: &Shared) -> io::Res
         logged_in: false,
         mail: None,
         recipients: Vec::new(),
+        refused: false,
+        rides: false,
     };
     if let Security::Implicit(identity) = &shared.script.security {
         let acceptor = identity.acceptor.clone();
@@ -114,6 +120,14 @@ impl Session<'_> {
     async fn wrong(&mut self, reply: &str, what: String) -> io::Result<()> {
         self.shared.violation(&what);
         self.say(reply).await
+    }
+
+    /// A command that breaks the protocol, unless it came in one group with one that was refused.
+    async fn misplaced(&mut self, reply: &str, what: &str) -> io::Result<()> {
+        match self.refused && self.shared.script.offers("PIPELINING") {
+            true => self.say(reply).await,
+            false => self.wrong(reply, what.to_owned()).await,
+        }
     }
 
     async fn fill(&mut self) -> io::Result<()> {
@@ -240,6 +254,7 @@ impl Session<'_> {
         if self.answer(Step::Mail, &path, "250 2.1.0 go on").await? {
             self.mail = Some((path, parameters));
         }
+        self.refused = self.mail.is_none();
         Ok(())
     }
 
@@ -251,7 +266,7 @@ impl Session<'_> {
             self.shared.violation(&format!("RCPT with {parameters:?}"));
         }
         let utf8 = match &self.mail {
-            None => return self.wrong("503 5.5.1 MAIL first", "RCPT before MAIL".to_owned()).await,
+            None => return self.misplaced("503 5.5.1 MAIL first", "RCPT before MAIL").await,
             Some((_, parameters)) => parameters.iter().any(|one| one == "SMTPUTF8"),
         };
         if !path.is_ascii() && !utf8 {
@@ -259,14 +274,14 @@ impl Session<'_> {
         }
         if self.answer(Step::Rcpt, &path, "250 2.1.5 go on").await? {
             self.recipients.push(path);
+        } else {
+            self.refused = true;
         }
         Ok(())
     }
 
     async fn data(&mut self) -> io::Result<()> {
-        let Some(first) = self.recipients.first().cloned() else {
-            return self.wrong("503 5.5.1 RCPT first", "DATA without a recipient".to_owned()).await;
-        };
+        let Some(first) = self.recipients.first().cloned() else { return self.data_for_nobody().await };
         let answer = self.ask(Step::Data, &first);
         if let Answer::CloseWithin(count) = answer {
             self.say("354 go on").await?;
@@ -282,7 +297,26 @@ impl Session<'_> {
         }
         let data = self.content().await?;
         self.transactions += 1;
+        self.rides = !self.buffer.is_empty();
+        if self.shared.script.forgetful {
+            self.buffer.clear();
+        }
         self.after_dot(&first, data).await
+    }
+
+    /// RFC 2920 §3.1: a server may say 354 all the same, and then gets a dot and no message.
+    async fn data_for_nobody(&mut self) -> io::Result<()> {
+        match self.ask(Step::Data, "") {
+            Answer::Say(line) if self.refused && line.starts_with("354") => {
+                self.say(&line).await?;
+                if !self.content().await?.is_empty() {
+                    self.shared.violation("a message for nobody");
+                }
+                self.forget();
+                self.say("554 5.5.1 nobody").await
+            }
+            _ => self.misplaced("503 5.5.1 RCPT first", "DATA without a recipient").await,
+        }
     }
 
     async fn after_dot(&mut self, first: &str, data: Vec<u8>) -> io::Result<()> {
@@ -305,6 +339,7 @@ impl Session<'_> {
                 data: data[..data.len().min(self.shared.script.keep)].to_vec(),
                 acknowledged: answer.is_good(usual),
                 connection: self.number,
+                rides: self.rides,
                 encrypted: self.encrypted,
             });
             self.carry_out(answer, usual).await?;
@@ -349,6 +384,7 @@ impl Session<'_> {
     fn forget(&mut self) {
         self.mail = None;
         self.recipients.clear();
+        self.refused = false;
     }
 }
 

@@ -8,13 +8,14 @@
 //! An entry with one recipient, as every letter is, needs no page when the reply is good and its claim excludes every other: nothing follows
 //! from the reply, so its id goes to `finished` at once, and in the table that is its line.
 //!
-//! A line reaches the kernel with one write(2) before the connection's next transaction begins, so it survives a kill. About once a
+//! A line reaches the kernel with one write(2) before the connection's next final dot leaves, so it survives a kill; what ends on several
+//! connections at the same moment is one write. About once a
 //! second what was written is synced to the disk, so it survives a loss of power but for that second.
 //!
 //! | killed … | at the next start | sent twice at most |
 //! | --- | --- | --- |
 //! | before the plan is carried out | there is an empty page or none: all are sent to | nobody |
-//! | during a transaction, before its final reply is read | its recipients have no line: they are sent to again | the recipients of the transactions in flight: at most `connections` transactions |
+//! | during a transaction, before its final reply is read | its recipients have no line: they are sent to again | the recipients of the transactions whose final dot was out: at most `connections` transactions |
 //! | after the reply, before the line is written | the same | the same |
 //! | in the middle of writing lines | a line without its end is no line | the same |
 //! | after the line | they are skipped, and reported to `settle` with the outcome in the line | nobody |

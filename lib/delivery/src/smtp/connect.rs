@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -13,6 +14,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::offers::Offers;
+use super::pipelining::Pipelining;
 use super::talk::SmtpRelay;
 use super::tls::Trust;
 use super::wire::{Link, Wire};
@@ -46,6 +48,8 @@ pub(crate) struct Endpoint {
     pub(crate) helo: String,
     /// Limits.
     pub(crate) timeouts: Timeouts,
+    /// Whether it can be asked several things at once.
+    pub(crate) pipelining: Arc<Pipelining>,
 }
 
 /// No connection. Whatever a next host says before the first transaction is about us and our configuration, never about a
@@ -93,7 +97,9 @@ impl Endpoint {
         if let Some(login) = &self.host.login {
             log_in(login, &offers, &mut connection).await?;
         }
-        Ok(SmtpRelay::new(connection, wire, offers, self.timeouts, is_lmtp))
+        drop(connection);
+        let pipelining = Arc::clone(&self.pipelining);
+        Ok(SmtpRelay::new(wire.into_pipe(), offers, self.timeouts, pipelining, is_lmtp))
     }
 
     async fn dial(&self) -> Result<(TcpStream, SocketAddr), String> {
@@ -183,7 +189,7 @@ fn refusal(error: &lettre::transport::smtp::Error) -> String {
 }
 
 /// The first cause: lettre's own words around it tell an operator nothing.
-pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

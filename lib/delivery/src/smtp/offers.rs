@@ -3,6 +3,8 @@
 /// The extensions that we make use of. lettre knows some of them and not their case-insensitive spelling (RFC 5321 §2.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Offers {
+    /// PIPELINING (RFC 2920).
+    pub(crate) pipelining: bool,
     /// SIZE (RFC 1870).
     pub(crate) size: bool,
     /// 8BITMIME (RFC 6152).
@@ -26,6 +28,7 @@ impl Offers {
             // "AUTH=PLAIN" is how drafts of RFC 2554 had it.
             let mut words = line.split([' ', '=']).filter(|word| !word.is_empty());
             match words.next() {
+                Some("PIPELINING") => offers.pipelining = true,
                 Some("SIZE") => offers.size = true,
                 Some("8BITMIME") => offers.eight_bit = true,
                 Some("SMTPUTF8") => offers.smtputf8 = true,

@@ -1,4 +1,7 @@
-//! One mail transaction over lettre's connection: MAIL, RCPT, DATA, the dot.
+//! One mail transaction over a connection that has said EHLO: MAIL, RCPT, DATA, the dot.
+//!
+//! Where the next host offers PIPELINING the commands leave together (`group.rs`); here is what both ways of asking have in common, and the way
+//! in which each command waits for its reply.
 //!
 //! Deviation from RFC 6152 §3, decided: a message with octets above 127 goes to a host that does not offer 8BITMIME as it is.
 //! To convert it would break every signature in it, to return it would lose a post over a relay that has passed eight bits
@@ -6,202 +9,270 @@
 //!
 //! NOTIFY, RET, ENVID and ORCPT are never sent: those of a post MUST NOT be derived from it (RFC 3461 §5.2.7.1).
 
-use std::fmt;
-use std::time::Duration;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Quit, Rset};
-use lettre::transport::smtp::response::Response;
 use tokio::time::timeout;
 
-use super::connect::innermost;
 use super::offers::Offers;
-use super::wire::Wire;
+use super::pipe::{Pipe, Unsent};
+use super::pipelining::Pipelining;
 use crate::addresses::is_sendable;
-use crate::content::blocks;
 use crate::{Broken, Outgoing, Relay, Reply, Timeouts};
 
 /// How long QUIT may take.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// A next host that answers the dot within this is quick: behind its dots the next transaction rides.
+const QUICK: Duration = Duration::from_millis(250);
 
 /// A connection to a host that speaks SMTP or LMTP.
 pub(crate) struct SmtpRelay {
-    connection: AsyncSmtpConnection,
-    wire: Wire,
-    offers: Offers,
-    timeouts: Timeouts,
+    pub(super) pipe: Pipe,
+    pub(super) offers: Offers,
+    pub(super) timeouts: Timeouts,
+    pub(super) pipelining: Arc<Pipelining>,
     is_lmtp: bool,
-    broken: bool,
-    /// A reply came that no command asked for: none of this transaction is known to be the reply to its command.
-    out_of_step: bool,
+    pub(super) broken: bool,
+    /// The next transaction's commands have gone out behind the last one's dot.
+    pub(super) ahead: bool,
+    /// The last dot was answered soon.
+    quick: bool,
+}
+
+/// The conversation is over.
+#[derive(Debug)]
+pub(super) struct Break {
+    /// What those are told who wait for a reply.
+    pub(super) reply: Reply,
+    /// What was said does not belong to what was asked.
+    pub(super) out_of_step: bool,
+    /// Nothing was said in time.
+    pub(super) late: bool,
+    /// The command had gone out.
+    asked: bool,
+}
+
+impl From<Unsent> for Break {
+    fn from(unsent: Unsent) -> Break {
+        let reply = Reply::none("4.4.2", unsent.error.to_string());
+        Break { reply, out_of_step: unsent.out_of_step, late: false, asked: unsent.sent > 0 }
+    }
+}
+
+/// The message has left, or a part of it, or nothing.
+pub(super) enum Sent {
+    /// All, and these are the final replies of those who waited for one.
+    Replies(Vec<Reply>),
+    /// Nothing.
+    Nothing(Break),
 }
 
 impl SmtpRelay {
     /// A connection that has said EHLO.
-    pub(crate) fn new(
-        connection: AsyncSmtpConnection,
-        wire: Wire,
+    pub(super) fn new(
+        pipe: Pipe,
         offers: Offers,
         timeouts: Timeouts,
+        pipelining: Arc<Pipelining>,
         is_lmtp: bool,
     ) -> Self {
-        SmtpRelay { connection, wire, offers, timeouts, is_lmtp, broken: false, out_of_step: false }
+        let (broken, ahead, quick) = (false, false, false);
+        SmtpRelay { pipe, offers, timeouts, pipelining, is_lmtp, broken, ahead, quick }
     }
 
     /// One command and its reply, whatever its code; after a 421 or no reply at all the connection is broken.
-    async fn say(&mut self, command: impl fmt::Display + Send, limit: Duration) -> Result<Reply, Reply> {
-        self.wire.set_patience(limit);
-        let said = self.connection.command(command).await;
-        self.heard(said)
-    }
-
-    fn heard(&mut self, said: Result<Response, lettre::transport::smtp::Error>) -> Result<Reply, Reply> {
-        let reply = match (&said, self.wire.last_reply()) {
-            (Ok(_), Some((code, lines))) => Reply::of(code, &lines),
-            (Err(error), Some((code, lines))) if error.status().is_some() => Reply::of(code, &lines),
-            (Err(error), _) => {
-                self.broken = true;
-                self.out_of_step |= self.wire.is_out_of_step();
-                return Err(Reply::none("4.4.2", innermost(error)));
-            }
-            (Ok(_), None) => {
-                self.broken = true;
-                return Err(Reply::none("4.4.2", "no reply"));
-            }
-        };
-        // RFC 5321 §3.8: the next host closes the connection, whatever the command was.
-        if reply.code == 421 {
+    pub(super) async fn ask(&mut self, command: &str, limit: Duration) -> Result<Reply, Break> {
+        if let Err(unsent) = self.pipe.send([command.as_bytes(), b"", b""]).await {
             self.broken = true;
-            return Err(reply);
+            return Err(unsent.into());
         }
-        Ok(reply)
+        self.hear(limit).await
     }
 
-    fn mail(&self, outgoing: &Outgoing<'_>) -> String {
-        let mut command = format!("MAIL FROM:<{}>", outgoing.return_path);
+    /// The next reply.
+    pub(super) async fn hear(&mut self, limit: Duration) -> Result<Reply, Break> {
+        let broke = match self.pipe.reply(limit).await {
+            // RFC 5321 §3.8: the next host closes the connection, whatever the command was.
+            Ok((421, lines)) => Break { reply: Reply::of(421, &lines), out_of_step: false, late: false, asked: true },
+            Ok((code, lines)) => return Ok(Reply::of(code, &lines)),
+            Err(error) => Break {
+                late: error.kind() == std::io::ErrorKind::TimedOut,
+                reply: Reply::none("4.4.2", error.to_string()),
+                out_of_step: false,
+                asked: true,
+            },
+        };
+        self.broken = true;
+        Err(broke)
+    }
+
+    /// A reply that cannot be the one to this command.
+    pub(super) fn out_of_step(&mut self, reply: &Reply, to: &str) -> Break {
+        self.broken = true;
+        let reply = Reply::none("4.5.0", format!("{} to {to}", reply.in_one_line()));
+        Break { reply, out_of_step: true, late: false, asked: true }
+    }
+
+    /// What these recipients are told without asking.
+    pub(super) fn refused_here(&self, outgoing: &Outgoing<'_>) -> Option<Vec<Reply>> {
+        if outgoing.smtputf8 && !self.offers.smtputf8 {
+            // RFC 6531 §3.5: these recipients alone; the connection is not touched.
+            let text = "SMTPUTF8 is needed, and the next host does not offer it".to_owned();
+            return Some(outgoing.all(&Reply { code: 550, status: "5.6.7".to_owned(), text }));
+        }
+        if !outgoing.return_path.is_empty() && !is_sendable(outgoing.return_path) {
+            return Some(outgoing.all(&not_sendable(outgoing.return_path, "5.1.7")));
+        }
+        let nobody = !outgoing.recipients.iter().any(|address| is_sendable(address));
+        nobody.then(|| outgoing.recipients.iter().map(|address| not_sendable(address, "5.1.3")).collect())
+    }
+
+    /// Appends MAIL.
+    pub(super) fn mail(&self, outgoing: &Outgoing<'_>, commands: &mut String) {
+        let told = "a String takes all";
+        write!(commands, "MAIL FROM:<{}>", outgoing.return_path).expect(told);
         if self.offers.size {
             // RFC 1870 §5: CRLF counted, the dots of transparency and the final dot not.
-            command.push_str(&format!(" SIZE={}", outgoing.prefix.len() + outgoing.message.len()));
+            write!(commands, " SIZE={}", outgoing.size()).expect(told);
         }
         if outgoing.eight_bit && self.offers.eight_bit {
-            command.push_str(" BODY=8BITMIME");
+            commands.push_str(" BODY=8BITMIME");
         }
         if outgoing.smtputf8 {
-            command.push_str(" SMTPUTF8");
+            commands.push_str(" SMTPUTF8");
         }
-        command + "\r\n"
+        commands.push_str("\r\n");
     }
 
-    /// RCPT for each; the replies so far, none for a recipient that waits for the final reply.
-    async fn rcpts(&mut self, recipients: &[String]) -> Result<Vec<Option<Reply>>, (Vec<Option<Reply>>, Reply)> {
-        let mut replies = Vec::with_capacity(recipients.len());
+    /// The message, its dot, and what rides behind it; the final replies of those that still wait for one, in their order.
+    pub(super) async fn message(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        waiting: usize,
+        next: Option<&Outgoing<'_>>,
+    ) -> Sent {
+        let mut tail = if outgoing.size() == 0 { "\r\n.\r\n".to_owned() } else { ".\r\n".to_owned() };
+        let to_dot = outgoing.prefix.len() + outgoing.message.len() + tail.len();
+        if let Some(next) = next {
+            self.group(next, &mut tail);
+        }
+        let begun = Instant::now();
+        if let Err(unsent) = self.pipe.send([outgoing.prefix, outgoing.message, tail.as_bytes()]).await {
+            self.broken = true;
+            let is_in_doubt = unsent.sent >= to_dot;
+            let broke = Break::from(unsent);
+            return match broke.asked {
+                false => Sent::Nothing(broke),
+                true => Sent::Replies(vec![in_doubt(broke.reply, is_in_doubt); waiting]),
+            };
+        }
+        let mut replies = Vec::with_capacity(waiting);
+        // RFC 2033 §4.2: LMTP has one for each recipient that was accepted.
+        let expected = if self.is_lmtp { waiting } else { 1 };
+        while replies.len() < expected && !self.broken {
+            replies.push(match self.hear(self.timeouts.dot).await {
+                Ok(reply) => reply,
+                Err(Break { reply, .. }) => in_doubt(reply, true),
+            });
+        }
+        self.ahead = next.is_some() && !self.broken;
+        self.quick = begun.elapsed() < QUICK;
+        let last = replies.last().cloned().unwrap_or_else(|| Reply::none("4.4.2", "no reply"));
+        replies.resize(waiting, last);
+        Sent::Replies(replies)
+    }
+
+    /// Ends a transaction without a message; what broke, if the connection did.
+    pub(super) async fn reset(&mut self) -> Result<(), Break> {
+        self.ask("RSET\r\n", self.timeouts.mail).await.map(drop)
+    }
+
+    /// One command at a time.
+    async fn in_lock_step(&mut self, outgoing: &Outgoing<'_>) -> Result<Vec<Reply>, Broken> {
+        let mut command = String::new();
+        self.mail(outgoing, &mut command);
+        match self.ask(&command, self.timeouts.mail).await {
+            Err(Break { reply, asked, .. }) => return Err(Broken { reply, asked, again: false }),
+            Ok(mail) if mail.is_positive() => {}
+            Ok(mail) if mail.code >= 400 => return Ok(outgoing.all(&about_us(mail))),
+            Ok(mail) => return Ok(outgoing.all(&self.out_of_step(&mail, "MAIL").reply)),
+        }
+        let mut replies = Vec::with_capacity(outgoing.recipients.len());
+        let broke = match self.rcpts(outgoing.recipients, &mut replies).await {
+            Ok(()) => self.data(outgoing, &mut replies).await.err(),
+            Err(broke) => Some(broke),
+        };
+        match broke {
+            // It is seen before the dot leaves, so nobody has been served; and a refusal may have been another's.
+            Some(Break { out_of_step: true, reply, .. }) => Ok(outgoing.all(&reply)),
+            Some(Break { reply, .. }) => Ok(told(replies, outgoing, vec![reply])),
+            None => Ok(told(replies, outgoing, Vec::new())),
+        }
+    }
+
+    /// RCPT for each; none for a recipient that waits for the final reply.
+    async fn rcpts(&mut self, recipients: &[String], replies: &mut Vec<Option<Reply>>) -> Result<(), Break> {
         for address in recipients {
             if !is_sendable(address) {
                 replies.push(Some(not_sendable(address, "5.1.3")));
                 continue;
             }
-            match self.say(format!("RCPT TO:<{address}>\r\n"), self.timeouts.rcpt).await {
-                Ok(reply) if reply.is_positive() => replies.push(None),
-                Ok(reply) => replies.push(Some(reply)),
-                Err(broken) => return Err((replies, broken)),
+            let reply = self.ask(&format!("RCPT TO:<{address}>\r\n"), self.timeouts.rcpt).await?;
+            match reply.is_positive() {
+                true => replies.push(None),
+                false if reply.code >= 400 => replies.push(Some(reply)),
+                false => return Err(self.out_of_step(&reply, "RCPT")),
             }
         }
-        Ok(replies)
+        Ok(())
     }
 
-    /// DATA and the message; the final replies of those that still wait for one, in their order.
-    async fn data(&mut self, outgoing: &Outgoing<'_>, waiting: usize) -> Vec<Reply> {
-        match self.say(Data, self.timeouts.data).await {
-            Ok(go) if go.code == 354 => {}
-            Ok(reply) if reply.code >= 400 => {
-                let reply = match self.reset().await {
-                    Err(broken) if self.out_of_step => broken,
-                    _ => reply,
-                };
-                return vec![reply; waiting];
-            }
-            Ok(other) => {
-                self.broken = true;
-                self.out_of_step = true;
-                return vec![Reply::none("4.5.0", format!("{} to DATA", other.in_one_line())); waiting];
-            }
-            Err(broken) => return vec![broken; waiting],
-        }
-        self.wire.set_patience(self.timeouts.dot);
-        let said = self.connection.message_iter(blocks(outgoing.prefix, outgoing.message)).await;
-        let mut replies = vec![self.final_reply(said)];
-        // RFC 2033 §4.2: LMTP has one for each recipient that was accepted.
-        while self.is_lmtp && replies.len() < waiting {
-            if self.broken {
-                break;
-            }
-            let said = self.connection.read_response().await;
-            replies.push(self.final_reply(said));
-        }
-        let last = replies.last().cloned().unwrap_or_else(|| Reply::none("4.4.2", "no reply"));
-        replies.resize(waiting, last);
-        replies
-    }
-
-    /// The reply behind the final dot. When none came although the dot went out, the next host may have the message: the
-    /// recipient waits all the same, because a second copy is better than none (RFC 1047).
-    fn final_reply(&mut self, said: Result<Response, lettre::transport::smtp::Error>) -> Reply {
-        match self.heard(said) {
-            Ok(reply) | Err(reply) if reply.code != 0 => reply,
-            Ok(reply) | Err(reply) => match self.wire.is_flushed() {
-                true => Reply { text: format!("{}; it may have been delivered", reply.text), ..reply },
-                false => reply,
-            },
-        }
-    }
-
-    /// Ends a transaction without a message; what broke, if the connection did.
-    async fn reset(&mut self) -> Result<(), Reply> {
-        self.say(Rset, self.timeouts.mail).await.map(drop)
-    }
-
-    async fn after_mail(&mut self, outgoing: &Outgoing<'_>) -> Vec<Reply> {
-        let (mut replies, broken) = match self.rcpts(outgoing.recipients).await {
-            Ok(replies) => (replies, None),
-            Err((replies, broken)) => (replies, Some(broken)),
-        };
-        replies.resize(outgoing.recipients.len(), None);
+    /// DATA and the message, for those that still wait for a reply.
+    async fn data(&mut self, outgoing: &Outgoing<'_>, replies: &mut [Option<Reply>]) -> Result<(), Break> {
         let waiting = replies.iter().filter(|reply| reply.is_none()).count();
-        let finals = match broken {
-            Some(broken) => vec![broken; waiting],
-            None if waiting == 0 => self.reset().await.err().into_iter().collect(),
-            None => self.data(outgoing, waiting).await,
-        };
-        if let (true, Some(reply)) = (self.out_of_step, finals.last()) {
-            // It is seen before the dot leaves, so nobody has been served; and a refusal may have been another's.
-            return outgoing.all(reply);
+        if waiting == 0 {
+            return self.reset().await;
         }
-        let mut finals = finals.into_iter();
-        let missing = || Reply::none("4.4.2", "no reply");
-        replies.into_iter().map(|reply| reply.or_else(|| finals.next()).unwrap_or_else(missing)).collect()
+        let go = self.ask("DATA\r\n", self.timeouts.data).await?;
+        let finals = match go.code {
+            354 => match self.message(outgoing, waiting, None).await {
+                Sent::Replies(finals) => finals,
+                Sent::Nothing(broke) => return Err(broke),
+            },
+            400.. => match self.reset().await {
+                Err(broke) if broke.out_of_step => return Err(broke),
+                _ => vec![go; waiting],
+            },
+            _ => return Err(self.out_of_step(&go, "DATA")),
+        };
+        let slots = replies.iter_mut().filter(|reply| reply.is_none());
+        slots.zip(finals).for_each(|(slot, reply)| *slot = Some(reply));
+        Ok(())
     }
 }
 
 impl Relay for SmtpRelay {
-    async fn transact(&mut self, outgoing: &Outgoing<'_>) -> Result<Vec<Reply>, Broken> {
-        if outgoing.smtputf8 && !self.offers.smtputf8 {
-            // RFC 6531 §3.5: these recipients alone; the connection is not touched.
-            let text = "SMTPUTF8 is needed, and the next host does not offer it".to_owned();
-            return Ok(outgoing.all(&Reply { code: 550, status: "5.6.7".to_owned(), text }));
+    async fn transact(&mut self, outgoing: &Outgoing<'_>, next: Option<&Outgoing<'_>>) -> Result<Vec<Reply>, Broken> {
+        if self.ahead {
+            return self.transact_in_group(outgoing, next).await;
         }
-        if !outgoing.return_path.is_empty() && !is_sendable(outgoing.return_path) {
-            return Ok(outgoing.all(&not_sendable(outgoing.return_path, "5.1.7")));
+        if let Some(replies) = self.refused_here(outgoing) {
+            return Ok(replies);
         }
-        let mail = self.mail(outgoing);
-        match self.say(mail, self.timeouts.mail).await {
-            Ok(reply) if reply.is_positive() => Ok(self.after_mail(outgoing).await),
-            // RFC 4954 §6: it wants a login or encryption first. That is about us, not about a recipient.
-            Ok(reply) if matches!(reply.code, 530 | 535 | 538) => {
-                Ok(outgoing.all(&Reply::none("4.7.0", format!("the relay's configuration: {}", reply.in_one_line()))))
-            }
-            Ok(reply) => Ok(outgoing.all(&reply)),
-            Err(reply) => Err(Broken { reply, asked: !self.wire.is_unsent() }),
+        match self.offers.pipelining && self.pipelining.is_on() {
+            true => self.transact_in_group(outgoing, next).await,
+            false => self.in_lock_step(outgoing).await,
         }
+    }
+
+    /// In LMTP what belongs to which recipient is known only when the replies have been counted.
+    fn takes_ahead(&self) -> bool {
+        self.quick && !self.is_lmtp && self.offers.pipelining && self.pipelining.is_on()
+    }
+
+    fn is_ahead(&self) -> bool {
+        self.ahead
     }
 
     fn is_broken(&self) -> bool {
@@ -209,12 +280,38 @@ impl Relay for SmtpRelay {
     }
 
     async fn quit(mut self) {
-        if !self.broken {
-            let _ = timeout(GOODBYE, self.connection.command(Quit)).await;
+        if !self.broken && !self.ahead {
+            let _ = timeout(GOODBYE, self.ask("QUIT\r\n", GOODBYE)).await;
         }
     }
 }
 
-fn not_sendable(address: &str, status: &str) -> Reply {
+/// Each recipient's reply: its own, or the next of these, the last of which is that of all who are left.
+pub(super) fn told(own: Vec<Option<Reply>>, outgoing: &Outgoing<'_>, others: Vec<Reply>) -> Vec<Reply> {
+    let last = others.last().cloned().unwrap_or_else(|| Reply::none("4.4.2", "no reply"));
+    let mut others = others.into_iter();
+    let mut own = own.into_iter();
+    let each = outgoing.recipients.iter();
+    each.map(|_| own.next().flatten().or_else(|| others.next()).unwrap_or_else(|| last.clone())).collect()
+}
+
+/// When no reply came although the dot went out, the next host may have the message: the recipient waits all the same, because a second copy is
+/// better than none (RFC 1047).
+fn in_doubt(reply: Reply, is_in_doubt: bool) -> Reply {
+    match reply.code == 0 && is_in_doubt {
+        true => Reply { text: format!("{}; it may have been delivered", reply.text), ..reply },
+        false => reply,
+    }
+}
+
+/// A refusal of MAIL. RFC 4954 §6: where it wants a login or encryption first, that is about us, not about a recipient.
+pub(super) fn about_us(mail: Reply) -> Reply {
+    match mail.code {
+        530 | 535 | 538 => Reply::none("4.7.0", format!("the relay's configuration: {}", mail.in_one_line())),
+        _ => mail,
+    }
+}
+
+pub(super) fn not_sendable(address: &str, status: &str) -> Reply {
     Reply { code: 553, status: status.to_owned(), text: format!("{address:?} cannot stand in an SMTP command") }
 }

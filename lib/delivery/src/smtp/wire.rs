@@ -1,4 +1,4 @@
-//! The wire: the stream that lettre's connection reads from and writes to.
+//! The wire: the stream that lettre's connection reads from and writes to, until EHLO and AUTH are over; then it becomes a [`Pipe`].
 //!
 //! It stands between lettre and the socket because a next host may be broken or hostile, and because of what lettre's
 //! connection leaves open:
@@ -15,7 +15,7 @@
 //! * **LMTP**: lettre greets with EHLO; for LMTP (RFC 2033 §4.1) it becomes LHLO.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,6 +30,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::client::TlsStream;
 
+use super::pipe::Pipe;
 use super::wire_reply::{ReplyReader, Said};
 
 /// What is written waits up to this many bytes.
@@ -58,7 +59,6 @@ struct State {
     block: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     lmtp: bool,
-    out_of_step: bool,
 }
 
 /// A handle on the wire: lettre has one, the conversation another.
@@ -78,7 +78,6 @@ impl Wire {
             block,
             timer: None,
             lmtp,
-            out_of_step: false,
         })))
     }
 
@@ -92,20 +91,18 @@ impl Wire {
         self.state().replies.last()
     }
 
-    /// All that was written has gone out.
-    pub(crate) fn is_flushed(&self) -> bool {
-        self.state().waiting.is_empty()
+    /// The link, and what has been read of it beyond the last reply: the conversation goes on without lettre.
+    pub(super) fn into_pipe(self) -> Pipe {
+        let mut state = self.state();
+        let link = std::mem::replace(&mut state.link, Link::Gone);
+        Pipe::new(link, std::mem::take(&mut state.replies), state.block)
     }
 
     /// Nothing of what was written last has gone out.
-    pub(crate) fn is_unsent(&self) -> bool {
+    #[cfg(test)]
+    fn is_unsent(&self) -> bool {
         let state = self.state();
         !state.waiting.is_empty() && state.written == 0
-    }
-
-    /// The next host has said something that it was not asked, other than a goodbye.
-    pub(crate) fn is_out_of_step(&self) -> bool {
-        self.state().out_of_step
     }
 
     /// Takes the socket for the TLS handshake; none when the next host has said more than it was asked.
@@ -133,7 +130,7 @@ impl Wire {
 impl State {
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.written == 0 && !self.waiting.is_empty() {
-            ready!(self.poll_silent(cx))?;
+            ready!(poll_silent(&mut self.link, &mut self.replies, cx)).map_err(|uninvited| uninvited.error)?;
         }
         while self.written < self.waiting.len() {
             let rest = &self.waiting[self.written..];
@@ -157,25 +154,6 @@ impl State {
             self.timer = None;
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// An error when there is input although nothing has been asked since the last reply. Waits for no more than the
-    /// runtime's knowledge of what the socket has already.
-    fn poll_silent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.replies.is_drained() {
-            let mut bytes = [0_u8; 1024];
-            let mut read = ReadBuf::new(&mut bytes);
-            match ready!(self.link.poll_input(cx, &mut read))? {
-                Input::None => return Poll::Ready(Ok(())),
-                Input::End => return Poll::Ready(Err(closed())),
-                Input::Some => self.replies.take(read.filled()),
-            }
-        }
-        // RFC 5321 §3.8: a host may say 421 and leave at any time. What it said before is as true as ever.
-        let said = self.replies.uninvited();
-        self.out_of_step = !said.starts_with("421");
-        let text = format!("the next host said {said:?} without being asked");
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)))
     }
 
     fn poll_line(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -203,12 +181,53 @@ impl State {
     fn poll_late(&mut self, cx: &mut Context<'_>, limit: Duration, what: &'static str) -> Poll<io::Result<()>> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, format!("{what} ({} s)", limit.as_secs()))))
+        Poll::Ready(Err(late(what, limit)))
     }
 }
 
-fn closed() -> io::Error {
+pub(super) fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the next host closed the connection")
+}
+
+pub(super) fn late(what: &str, limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("{what} ({} s)", limit.as_secs()))
+}
+
+/// There was something to read that nobody had asked for, or the end.
+pub(super) struct Uninvited {
+    /// What, in words.
+    pub(super) error: io::Error,
+    /// It was neither the end nor a goodbye.
+    pub(super) out_of_step: bool,
+}
+
+impl Uninvited {
+    fn end(error: io::Error) -> Uninvited {
+        Uninvited { error, out_of_step: false }
+    }
+}
+
+/// An error when there is input although nothing has been asked since the last reply. Waits for no more than the
+/// runtime's knowledge of what the socket has already.
+pub(super) fn poll_silent(
+    link: &mut Link,
+    replies: &mut ReplyReader,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Uninvited>> {
+    if replies.is_drained() {
+        let mut bytes = [0_u8; 1024];
+        let mut read = ReadBuf::new(&mut bytes);
+        match ready!(link.poll_input(cx, &mut read)).map_err(Uninvited::end)? {
+            Input::None => return Poll::Ready(Ok(())),
+            Input::End => return Poll::Ready(Err(Uninvited::end(closed()))),
+            Input::Some => replies.take(read.filled()),
+        }
+    }
+    // RFC 5321 §3.8: a host may say 421 and leave at any time. What it said before is as true as ever.
+    let said = replies.uninvited();
+    let text = format!("the next host said {said:?} without being asked");
+    let error = io::Error::new(io::ErrorKind::InvalidData, text);
+    Poll::Ready(Err(Uninvited { error, out_of_step: !said.starts_with("421") }))
 }
 
 /// What there is to read.
@@ -260,7 +279,19 @@ impl Link {
         }
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Link::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, parts),
+            Link::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, parts),
+            Link::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Link::Plain(socket) => Pin::new(socket).poll_flush(cx),
             Link::Tls(stream) => Pin::new(stream).poll_flush(cx),
@@ -268,7 +299,7 @@ impl Link {
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Link::Plain(socket) => Pin::new(socket).poll_read(cx, out),
             Link::Tls(stream) => Pin::new(stream).poll_read(cx, out),
@@ -358,14 +389,14 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_asked_while_there_is_something_that_was_not() {
-        for (arrived, and_closes, kind, out_of_step) in [
-            (&b"550 5.1.1 no such user\r\n"[..], false, io::ErrorKind::InvalidData, true),
-            (b"2", false, io::ErrorKind::InvalidData, true),
-            (b"421 4.3.2 shutting down\r\n", true, io::ErrorKind::InvalidData, false),
-            (b"", true, io::ErrorKind::UnexpectedEof, false),
+        for (arrived, and_closes, kind) in [
+            (&b"550 5.1.1 no such user\r\n"[..], false, io::ErrorKind::InvalidData),
+            (b"2", false, io::ErrorKind::InvalidData),
+            (b"421 4.3.2 shutting down\r\n", true, io::ErrorKind::InvalidData),
+            (b"", true, io::ErrorKind::UnexpectedEof),
         ] {
             let (error, wire) = asked_behind(arrived, and_closes).await;
-            assert_eq!((error.kind(), wire.is_unsent(), wire.is_out_of_step()), (kind, true, out_of_step), "{error}");
+            assert_eq!((error.kind(), wire.is_unsent()), (kind, true), "{error}");
         }
         let (error, wire) = asked_behind(b"", false).await;
         assert_eq!((error.kind(), wire.is_unsent()), (io::ErrorKind::TimedOut, false), "asked, and not answered");

@@ -65,13 +65,27 @@ impl ReplyReader {
         text.trim_end().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 
+    /// The next whole reply, without a word to lettre.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Said>> {
+        while let Some((_, last, _)) = self.read_line()? {
+            if last {
+                return Ok(self.last.take());
+            }
+        }
+        Ok(None)
+    }
+
     fn next_line(&mut self) -> io::Result<bool> {
+        let Some((code, last, text)) = self.read_line()? else { return Ok(false) };
+        self.line = line_for_lettre(code, last, &text);
+        self.handed_on = 0;
+        Ok(true)
+    }
+
+    /// The next line: its code, whether it ends its reply, its text.
+    fn read_line(&mut self) -> io::Result<Option<(u16, bool, String)>> {
         let Some(end) = self.received.iter().position(|byte| *byte == b'\n') else {
-            return if self.received.len() > MAX_LINE {
-                Err(garbage("a reply line without an end"))
-            } else {
-                Ok(false)
-            };
+            return if self.received.len() > MAX_LINE { Err(garbage("a reply line without an end")) } else { Ok(None) };
         };
         if end > MAX_LINE {
             return Err(garbage("a reply line that is too long"));
@@ -84,14 +98,12 @@ impl ReplyReader {
         if self.lines.len() == MAX_LINES {
             return Err(garbage("a reply that does not end"));
         }
-        self.line = line_for_lettre(code, last, &text);
-        self.handed_on = 0;
-        self.lines.push(text);
+        self.lines.push(text.clone());
         if last {
             self.code = None;
             self.last = Some((code, std::mem::take(&mut self.lines)));
         }
-        Ok(true)
+        Ok(Some((code, last, text)))
     }
 }
 

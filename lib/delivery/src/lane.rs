@@ -1,0 +1,161 @@
+//! A lane: one connection after the other that works on a job, one transaction behind the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use listmill_core::Party;
+use tokio::time::sleep;
+
+use crate::job::{Job, Work};
+use crate::pool::{Lease, Pool};
+use crate::{Broken, Relay, Reply};
+
+/// Who has waited for so long behind another transaction's dot goes to another connection.
+const LATE: Duration = Duration::from_secs(1);
+
+/// What works on a job in its party's turns.
+pub(crate) struct Lane {
+    pool: Arc<Pool>,
+    job: Arc<Job>,
+    /// Transactions that are over, whosever.
+    done: Arc<AtomicU64>,
+    /// The connection of this turn.
+    lease: Option<Lease>,
+    /// The transaction whose commands have been sent ahead on it.
+    ahead: Option<Arc<Work>>,
+}
+
+/// What came of a step.
+enum Step {
+    /// A transaction is over.
+    Over,
+    /// There is none now.
+    NothingLeft,
+    /// There is no connection for it.
+    NoConnection,
+}
+
+/// What came of the attempt on one connection.
+enum Attempt {
+    /// It is over.
+    Over,
+    /// Nothing of it had begun.
+    Again(Arc<Work>),
+}
+
+impl Lane {
+    pub(crate) fn new(pool: Arc<Pool>, job: Arc<Job>, done: Arc<AtomicU64>) -> Lane {
+        Lane { pool, job, done, lease: None, ahead: None }
+    }
+
+    /// Works until nothing is left, or no connection is to be had.
+    pub(crate) async fn run(mut self, party: Party) {
+        let pool = Arc::clone(&self.pool);
+        while self.job.has_more().await && !pool.is_stopping() {
+            let turn = pool.turn(&party, self.job.id()).await;
+            for transactions in 1.. {
+                let goes_on = !pool.is_stopping() && turn.may_go_on(transactions);
+                let is_begun = self.ahead.is_some();
+                if !is_begun && (pool.is_stopping() || (transactions > 1 && !goes_on)) {
+                    break;
+                }
+                match self.one(goes_on).await {
+                    Step::Over => drop(self.done.fetch_add(1, Ordering::Relaxed)),
+                    Step::NothingLeft => break,
+                    Step::NoConnection => return,
+                }
+            }
+            if let Some(lease) = self.lease.take() {
+                pool.keep(lease);
+            }
+        }
+    }
+
+    /// One transaction.
+    async fn one(&mut self, goes_on: bool) -> Step {
+        let mut work = match self.ahead.take() {
+            Some(work) => {
+                self.job.begin();
+                work
+            }
+            None => match self.job.next() {
+                Some(work) => work,
+                None => return Step::NothingLeft,
+            },
+        };
+        loop {
+            let kept = self.lease.take();
+            let lease = match kept {
+                Some(lease) => lease,
+                None => match self.pool.take().await {
+                    Ok(lease) => lease,
+                    Err(why) => {
+                        self.job.put_back(work);
+                        self.job.no_connection(why);
+                        return Step::NoConnection;
+                    }
+                },
+            };
+            match self.attempt(work, lease, goes_on).await {
+                Attempt::Over => return Step::Over,
+                Attempt::Again(same) => work = same,
+            }
+        }
+    }
+
+    async fn attempt(&mut self, work: Arc<Work>, mut lease: Lease, goes_on: bool) -> Attempt {
+        let next = if goes_on && lease.connection.takes_ahead() { self.job.next_ahead() } else { None };
+        let (is_late, replies) = transact(&self.job, &mut lease, &work, next.as_ref()).await;
+        let is_ahead = !is_late && lease.connection.is_ahead();
+        match next {
+            Some(next) if is_ahead => self.ahead = Some(next),
+            Some(next) if !is_late => self.job.give_back(next),
+            _ => {}
+        }
+        let replies = match replies {
+            Ok(replies) => replies,
+            Err(broken) if lease.is_used || broken.again => return Attempt::Again(work),
+            Err(Broken { asked: false, reply, .. }) => {
+                self.job.put_back(work);
+                self.job.broke(reply);
+                return Attempt::Over;
+            }
+            Err(broken) => vec![broken.reply; self.job.outgoing(&work).recipients.len()],
+        };
+        let is_broken = lease.connection.is_broken();
+        let why = is_broken.then(|| replies.last().cloned()).flatten();
+        self.job.record(&work, replies).await;
+        if is_broken {
+            self.job.broke(why.unwrap_or_else(|| Reply::none("4.4.2", "the connection broke")));
+            return Attempt::Over;
+        }
+        self.job.went_well();
+        // Commands to which nobody belongs any more end with their connection.
+        if !is_late || !lease.connection.is_ahead() {
+            self.lease = Some(Lease { is_used: true, ..lease });
+        }
+        Attempt::Over
+    }
+}
+
+/// The transaction, and whether the next one was put back because it would have had to wait for long.
+async fn transact(
+    job: &Job,
+    lease: &mut Lease,
+    work: &Work,
+    next: Option<&Arc<Work>>,
+) -> (bool, Result<Vec<Reply>, Broken>) {
+    let (outgoing, behind) = (job.outgoing(work), next.map(|next| job.outgoing(next)));
+    let transaction = lease.connection.transact(&outgoing, behind.as_ref());
+    let Some(next) = next else { return (false, transaction.await) };
+    tokio::pin!(transaction);
+    tokio::select! {
+        biased;
+        replies = &mut transaction => (false, replies),
+        () = sleep(LATE) => {
+            job.give_back(Arc::clone(next));
+            (true, transaction.await)
+        }
+    }
+}
