@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use listmill_queue::{QueueBackend, QueueStatus};
 use listmill_queue_format::Queue;
 use listmill_store::Store;
-use rustix::fs::statvfs;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, statvfs, utimensat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// The directories whose disks are looked at.
@@ -75,6 +76,20 @@ fn disk(there: &Path, named: &Path) -> std::io::Result<Disk> {
     })
 }
 
+/// The first of these directories whose disk takes no writes any more, in words; a time is set there to know. (A file system that has met an error often goes on as
+/// one that can only be read, and does not say so anywhere else.)
+pub(super) fn refused(roots: &[PathBuf]) -> Option<String> {
+    let keep = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let now = Timestamps { last_access: keep, last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW } };
+    roots.iter().find_map(|root| match utimensat(CWD, root, &now, AtFlags::empty()) {
+        Err(errno @ (Errno::ROFS | Errno::IO)) => {
+            Some(format!("that of {} cannot be written to: {errno}", root.display()))
+        }
+        // Whoever may not, or has no such directory, knows nothing.
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +101,6 @@ mod tests {
         let disks = disks(&roots).unwrap();
         assert_eq!(disks.len(), 1);
         assert!(disks[0].path == dir.path() && disks[0].size > 0);
+        assert_eq!(refused(&roots), None);
     }
 }

@@ -1,6 +1,7 @@
 //! The threads that look, and what they saw last.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +17,10 @@ use crate::{Crew, Shell, Stop};
 const LOOK: Duration = Duration::from_secs(2);
 /// How often at the disks: from this it is known whether there is room for more mail.
 const LOOK_AT_DISKS: Duration = Duration::from_secs(1);
+/// One in so many of those looks is a write.
+const LOOKS_TO_A_WRITE: u32 = 4;
+/// What is in trouble when a disk takes no writes.
+const DISK: &str = "disk";
 /// What was seen last is too old to be believed: whatever was asked does not answer.
 const OLD: Duration = Duration::from_secs(6);
 /// A queue in which nothing moves for so long is stuck, a thread that does not come by for so long hangs.
@@ -94,9 +99,14 @@ impl Watch {
                 all.queues = Sight { at: Instant::now(), took, value: Some(seen) };
             }
         })?;
-        let disks = self.looking("watch-disks", LOOK_AT_DISKS, stop, |watch| {
+        let looks = AtomicU32::new(0);
+        let disks = self.looking("watch-disks", LOOK_AT_DISKS, stop, move |watch| {
             let seen = look::disks(&watch.roots);
             watch.shell.room.saw(&seen);
+            // A write, though a small one: not each second on a host that does nothing. What it says stays until the next.
+            if looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(LOOKS_TO_A_WRITE) {
+                watch.shell.health.trouble(DISK, look::refused(&watch.roots));
+            }
             move |all: &mut Seen, _: &Watch, took| all.disks = Sight { at: Instant::now(), took, value: Some(seen) }
         })?;
         let mut threads = vec![queues, disks];
