@@ -1,13 +1,16 @@
-//! Rows R6 and R7: disks without room, without inodes, and a process without descriptors. Mail is told to come again, what was taken is kept whole, and
+//! Rows R6 and R7: disks without room, without inodes, and a process without descriptors or without memory. Mail is told to come again, what was taken is kept whole, and
 //! all of it leaves when there is room.
 
 use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use listmill_tests::faults::full;
+use listmill_tests::faults::ledger::Kind;
+use listmill_tests::faults::mill::{CONNECTIONS, Mill, WHOLE};
 use listmill_tests::faults::storm::pass;
+use listmill_tests::faults::sweep::memory;
+use listmill_tests::faults::{Line, full};
 use listmill_tests::lmtp::Lmtp;
 use listmill_tests::mount::Mount;
 use listmill_tests::program::wait_for;
@@ -192,4 +195,45 @@ fn a_process_without_descriptors_loses_nothing_and_serves_again_when_it_has_some
     }
     stand.settle("R7", "EMFILE: no descriptors left");
     running.stop();
+}
+
+/// Octets of a process's address space.
+fn address_space(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn a_process_without_memory_loses_nothing() {
+    let temporary = tempfile::TempDir::new().unwrap();
+    let rounds = if full() { 20 } else { 1 };
+    let mut mill = Mill::new(&memory(), &temporary.path().join("run"), 40 * rounds as u64);
+    let (mut died, mut recovery) = (0, Duration::ZERO);
+    for round in 0..rounds {
+        mill.start_missing(&[WHOLE]);
+        let pid = mill.process(WHOLE).pid();
+        let who = Pid::from_raw(i32::try_from(pid).unwrap());
+        // Nothing more, and in some rounds as much as some steps of the work need.
+        let low = Some(address_space(pid) + (round as u64 % 4) * (1 << 20));
+        prlimit(who, Resource::As, Rlimit { current: low, maximum: low }).unwrap();
+        for _ in 0..20 {
+            mill.traffic.send(&Kind::ALL);
+        }
+        died += usize::from(mill.process(WHOLE).has_ended());
+        mill.kill_all();
+        let start = Instant::now();
+        mill.start(WHOLE);
+        mill.settled().unwrap();
+        recovery = recovery.max(start.elapsed());
+    }
+    let books = mill.close_books();
+    let injection = format!(
+        "ENOMEM: no more address space; the process died of it {died} times, and was killed {} times",
+        rounds - died
+    );
+    let (lost, doubled) = (books.lost(), books.doubled());
+    println!("{}", Line { row: "R7", injection: &injection, runs: rounds, lost, doubled, recovery });
+    assert_eq!((lost, books.doubled_in_store(), books.phantom()), (0, 0, 0), "{books}");
+    assert!(doubled <= CONNECTIONS * rounds, "{books}");
 }

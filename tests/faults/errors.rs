@@ -61,4 +61,9 @@ fn a_disk_may_be_slow() {
     println!("{}", Line { row: "R12", injection, runs: slow.accepted, lost, doubled, recovery: slow.drained });
     assert_eq!((books.lost(), books.doubled(), books.phantom()), (0, 0, 0), "{books}");
     assert!(slow.accepted > 0);
+    if full() {
+        assert!(slow.drained < Duration::from_secs(60), "{:?}", slow.drained);
+        let theory = writers as f64 * time.as_secs_f64() / (2.0 * SLOW.as_secs_f64());
+        assert!(slow.accepted as f64 >= 0.8 * theory, "{} of {theory}", slow.accepted);
+    }
 }

@@ -6,12 +6,17 @@
 #![expect(clippy::disallowed_methods, reason = "processes, files and a clock to hold them against")]
 
 mod blows;
+mod bombs;
 mod disk;
 mod errors;
 mod fairness;
+mod floods;
 mod kills;
 mod lines;
 mod poison;
+mod queue_files;
+mod read_only;
+mod rolling;
 mod smarthost;
 mod soak;
 mod stand;

@@ -4,7 +4,6 @@
 //! killed, or ends itself.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -14,17 +13,9 @@ use listmill_tests::program::{Running, wait_for};
 use listmill_tests::sink::{Answer, Script, Step};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::stand::{DEV, Stand, connect};
-
-const OTHERS: [&str; 6] = ["inbound", "auth", "pending", "outbound", "bounce", "command"];
+use crate::stand::{BUT_MODERATION, DEV, Stand, connect};
 
 impl Stand {
-    fn files(&self, queue: &str, state: &str) -> Vec<PathBuf> {
-        let dir = std::fs::read_dir(self.site.spool().join(queue).join(state)).unwrap();
-        let files = dir.map(|file| file.unwrap().path());
-        files.filter(|path| path.extension().is_none_or(|extension| extension != "json")).collect()
-    }
-
     /// A process that serves moderation alone, with entries in hand and the store's owner standing still.
     fn hanging(&self, owner: &Running, in_hand: usize) -> Running {
         self.site.ok(&["queue", "pause", "moderation"]);
@@ -52,7 +43,7 @@ fn deadly(running: Running, signal: Signal) {
 fn an_entry_with_which_in_hand_the_process_dies_thrice_is_set_aside_alone() {
     let mut stand = Stand::new("[guard]\nhang_limit = \"0s\"\n");
     stand.list();
-    let owner = stand.site.run_with(&OTHERS);
+    let owner = stand.site.run_with(&BUT_MODERATION);
     let mut lmtp = connect(&owner);
     for _ in 0..2 {
         assert!(stand.post(&mut lmtp, 500).starts_with("250"));
@@ -94,7 +85,7 @@ fn an_entry_with_which_in_hand_the_process_dies_thrice_is_set_aside_alone() {
 fn an_entry_that_hangs_ends_its_process_thrice_and_is_set_aside() {
     let mut stand = Stand::new("[guard]\nhang_limit = \"1s\"\n");
     stand.list();
-    let owner = stand.site.run_with(&OTHERS);
+    let owner = stand.site.run_with(&BUT_MODERATION);
     let mut lmtp = connect(&owner);
     assert!(stand.post(&mut lmtp, 500).starts_with("250"));
     wait_for("the post to wait", || stand.files("moderation", "new").len() == 1);

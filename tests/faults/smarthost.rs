@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use listmill_tests::faults::storm::pass;
 use listmill_tests::faults::{Line, full};
 use listmill_tests::letters::Mail;
 use listmill_tests::lmtp::Lmtp;
 use listmill_tests::program::{PATIENCE, Site, wait_for};
-use listmill_tests::sink::{Answer, Asked, Script, Sink, Step};
+use listmill_tests::sink::{Answer, Asked, Gate, Script, Sink, Step};
 
 const DEV: &str = "dev@lists.example.org";
 /// Members of each kind.
@@ -174,4 +175,37 @@ fn whatever_the_smarthost_does_each_has_the_post_once_or_is_refused_once() {
         let bound = if fault.row == IN_DOUBT { runs } else { 0 };
         assert_eq!((lost, doubled), (0, bound), "{}", fault.injection);
     }
+}
+
+/// The longest that a client must wait for the reply to the final dot is ten minutes (RFC 5321 §4.5.3.2.6).
+#[test]
+fn a_reply_to_the_final_dot_that_takes_ten_minutes_is_waited_for() {
+    const SILENCE: Duration = Duration::from_secs(599);
+    if !full() {
+        return; // it takes ten minutes, and the sample above has those that take none
+    }
+    let gate = Gate::closed();
+    let closed = gate.clone();
+    let sink = Sink::start(Script::answering(move |asked| match asked.step {
+        Step::Dot => Answer::Until(closed.clone(), "250 2.0.0 taken at last".to_owned()),
+        _ => Answer::Usual,
+    }));
+    let site = Site::new(&sink.url("smtp"), "");
+    site.list(DEV, &["nonmember_action=accept"], (0..OF_EACH).map(|number| format!("slow{number}@example.net")));
+    let running = site.run();
+    let mail = Mail::new("author@example.com", DEV).subject("news");
+    Lmtp::connect(running.lmtp.unwrap()).post(&mail.sender, &mail.to, &mail.bytes());
+    wait_for("all to be in hand", || sink.count() == OF_EACH);
+    pass(SILENCE);
+    assert_eq!(sink.count(), OF_EACH, "nobody is sent to again meanwhile");
+    let start = Instant::now();
+    gate.open();
+    site.settle(&["pending", "outbound"]);
+    let (lost, doubled) = seen(&sink).values().fold((0, 0), |(lost, doubled), (copies, served)| {
+        (lost + usize::from(*served == 0), doubled + copies.saturating_sub(1))
+    });
+    let injection = "250 to the dot after 9 min 59 s";
+    println!("{}", Line { row: "R22", injection, runs: OF_EACH, lost, doubled, recovery: start.elapsed() });
+    assert_eq!((lost, doubled, site.figure("outbound", "deferred")), (0, 0, 0));
+    running.stop();
 }

@@ -1,6 +1,7 @@
 //! A site with one list, and the account of what was accepted and what arrived.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use listmill_tests::faults::Line;
@@ -11,6 +12,9 @@ use listmill_tests::sink::{Script, Sink};
 pub(crate) const DEV: &str = "dev@lists.example.org";
 pub(crate) const MEMBERS: usize = 3;
 pub(crate) const QUEUES: [&str; 7] = ["inbound", "auth", "moderation", "pending", "outbound", "bounce", "command"];
+
+/// What a process serves while moderation stands still: its entries lie in files.
+pub(crate) const BUT_MODERATION: [&str; 6] = ["inbound", "auth", "pending", "outbound", "bounce", "command"];
 
 /// A site with one list, whose copies go to a sink.
 pub(crate) struct Stand {
@@ -37,6 +41,13 @@ impl Stand {
 
     pub(crate) fn list(&self) {
         self.site.list(DEV, &["member_action=accept"], (0..MEMBERS).map(|number| format!("u{number}@example.net")));
+    }
+
+    /// The entries of a queue that are files in this state.
+    pub(crate) fn files(&self, queue: &str, state: &str) -> Vec<PathBuf> {
+        let dir = std::fs::read_dir(self.site.spool().join(queue).join(state)).unwrap();
+        let files = dir.map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_none_or(|extension| extension != "json")).collect()
     }
 
     /// Hands in a post of about so many octets; the reply that decides, which must never be for good.

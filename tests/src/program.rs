@@ -48,7 +48,9 @@ pub fn workspace() -> &'static Path {
 
 /// A site in a temporary directory; it goes when this is dropped.
 pub struct Site {
-    dir: TempDir,
+    dir: PathBuf,
+    /// It goes with this; none: it belongs to somebody else.
+    _temporary: Option<TempDir>,
     /// The name that the program is told for this host; none: it is not told one.
     host: Option<String>,
     /// What the program is started through, as `ip netns exec mx1`.
@@ -63,7 +65,7 @@ impl Site {
 
     /// The same with its temporary directory in this one.
     pub fn below(parent: &Path, relay: &str, more: &str) -> Site {
-        let site = Site { dir: TempDir::new_in(parent).unwrap(), host: None, through: Vec::new() };
+        let site = Site::of(TempDir::new_in(parent).unwrap(), None, &[]);
         site.configure(relay, more);
         site
     }
@@ -71,9 +73,18 @@ impl Site {
     /// One host of a site, with a directory of its own and the site file that all hosts have; the program is started through the command
     /// `through`, if that is not empty.
     pub fn on_host(host: &str, site_file: &str, through: &[String]) -> Site {
-        let site = Site { dir: TempDir::new().unwrap(), host: Some(host.to_owned()), through: through.to_vec() };
+        let site = Site::of(TempDir::new().unwrap(), Some(host.to_owned()), through);
         site.write(site_file);
         site
+    }
+
+    /// A site that is there already, and stays.
+    pub fn at(dir: PathBuf) -> Site {
+        Site { dir, _temporary: None, host: None, through: Vec::new() }
+    }
+
+    fn of(temporary: TempDir, host: Option<String>, through: &[String]) -> Site {
+        Site { dir: temporary.path().to_owned(), _temporary: Some(temporary), host, through: through.to_vec() }
     }
 
     /// The program is started through this command from now on.
@@ -83,7 +94,7 @@ impl Site {
 
     /// Writes this site file, for the next process that reads it.
     pub fn write(&self, site_file: &str) {
-        std::fs::write(self.dir.path().join("listmill.toml"), site_file).unwrap();
+        std::fs::write(self.dir.join("listmill.toml"), site_file).unwrap();
     }
 
     /// Writes another site file, for the next process that reads it.
@@ -97,12 +108,12 @@ impl Site {
 
     /// Where it lies.
     pub fn dir(&self) -> &Path {
-        self.dir.path()
+        &self.dir
     }
 
     /// The spool.
     pub fn spool(&self) -> PathBuf {
-        self.dir.path().join("data/spool")
+        self.dir.join("data/spool")
     }
 
     /// The program with these arguments, on this site.
@@ -119,7 +130,7 @@ impl Site {
         if let Some(host) = &self.host {
             command.env("LISTMILL_HOST", host);
         }
-        command.arg("-c").arg(self.dir.path().join("listmill.toml")).args(args);
+        command.arg("-c").arg(self.dir.join("listmill.toml")).args(args);
         command
     }
 
@@ -172,7 +183,12 @@ impl Site {
 
     /// Waits until nothing waits in these queues and no runner has anything of them in hand.
     pub fn settle(&self, queues: &[&str]) {
-        wait_for("the queues to be empty", || queues.iter().all(|queue| self.figure(queue, "depth") == 0));
+        wait_for("the queues to be empty", || {
+            let all = self.json(&["queue", "ls"]);
+            let waits =
+                |name: &str| all.as_array().unwrap().iter().any(|one| one["queue"] == name && one["depth"] != 0);
+            !queues.iter().any(|queue| waits(queue))
+        });
     }
 
     /// A list with these settings and members.
@@ -309,6 +325,15 @@ impl Running {
     /// SIGSTOP: it stands still, and its sockets take what comes.
     pub fn pause(&self) {
         self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Waits until each thread has stopped after [`pause`](Self::pause): one that was within a call first ends that.
+    pub fn stands_still(&self) {
+        wait_for("every thread to stop", || {
+            let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+            let stats = threads.flatten().map(|thread| std::fs::read_to_string(thread.path().join("stat")));
+            stats.flatten().all(|stat| stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T')))
+        });
     }
 
     /// SIGCONT.

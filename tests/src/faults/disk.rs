@@ -8,7 +8,7 @@
     reason = "a harness for tests: processes, files, and a failure is the end of the test"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -42,6 +42,57 @@ impl Disk {
             return None;
         }
         Some(disk)
+    }
+
+    /// What stands on it now, as a disk of its own: what a power cut at this moment would leave. Nobody may be writing, and what the system writes by itself has it
+    /// copied again.
+    pub fn copied(&self) -> Disk {
+        let copy = Disk { dir: TempDir::new().unwrap(), python: self.python.clone() };
+        std::fs::create_dir(copy.mounted()).unwrap();
+        wait_for("a moment without a write", || {
+            let before = self.writes();
+            ran(Command::new("cp").arg("--sparse=always").arg(self.image()).arg(copy.image())).unwrap();
+            self.writes() == before
+        });
+        copy.mount().unwrap_or_else(|why| panic!("{why}"));
+        copy
+    }
+
+    /// Whether the system can let the file system meet an error. Not so: the test ends, after a line that says it.
+    pub fn can_break(&self) -> bool {
+        let there = self.trigger().is_file();
+        if !there {
+            lacking(&format!("this system lets no ext4 meet an error: there is no {}", self.trigger().display()));
+        }
+        there
+    }
+
+    /// The file system meets an error, and can only be read until it is mounted [again](Self::again).
+    pub fn break_down(&self) {
+        let remount =
+            Command::new("mount").args(["-o", "remount,errors=remount-ro"]).arg(self.mounted()).output().unwrap();
+        assert!(remount.status.success(), "{}", String::from_utf8_lossy(&remount.stderr));
+        std::fs::write(self.trigger(), "a test").unwrap();
+    }
+
+    fn trigger(&self) -> PathBuf {
+        let device = std::fs::read_link(format!("/sys/dev/block/{}", self.device())).unwrap();
+        let name = device.file_name().unwrap().to_owned();
+        Path::new("/sys/fs/ext4").join(name).join("trigger_fs_error")
+    }
+
+    /// How many writes have reached the device.
+    fn writes(&self) -> String {
+        let stat = std::fs::read_to_string(format!("/sys/dev/block/{}/stat", self.device())).unwrap();
+        stat.split_whitespace().nth(4).unwrap().to_owned()
+    }
+
+    /// Its two numbers, as `7:0`.
+    fn device(&self) -> String {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mounted = self.mounted();
+        let mount = mounts.lines().find(|line| line.split(' ').nth(4).is_some_and(|at| Path::new(at) == mounted));
+        mount.and_then(|line| line.split(' ').nth(2)).unwrap().to_owned()
     }
 
     fn image(&self) -> PathBuf {

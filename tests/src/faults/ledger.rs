@@ -67,6 +67,13 @@ impl Ledger {
         Ledger { file: Mutex::new(appended(path)), known: Mutex::default() }
     }
 
+    /// The ledger that this file has already.
+    pub fn again(path: &Path) -> Ledger {
+        let known =
+            lines::<Submission>(path).into_iter().map(|line| ((line.kind, line.number), line.outcome)).collect();
+        Ledger { file: Mutex::new(appended(path)), known: Mutex::new(known) }
+    }
+
     /// It is about to be handed in.
     pub fn sends(&self, kind: Kind, number: u64) {
         self.note(Submission { kind, number, outcome: Outcome::Open });
@@ -110,4 +117,11 @@ pub(super) fn line(file: &Mutex<File>, value: &impl Serialize) {
 pub(super) fn lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Vec<T> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// Copies a file of lines that somebody appends to; a last one that is torn is left out.
+pub(super) fn copy_lines(from: &Path, to: &Path) {
+    let bytes = std::fs::read(from).unwrap();
+    let whole = bytes.iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
+    std::fs::write(to, &bytes[..whole]).unwrap();
 }

@@ -18,7 +18,7 @@ use listmill_store::Store;
 use listmill_store::control::RemoteStore;
 
 use super::books::{Books, CLIENT, Effect, SMARTHOST, STORE};
-use super::ledger::{Kind, Ledger};
+use super::ledger::{Kind, Ledger, copy_lines};
 use super::smarthost::{Copy, Smarthost};
 use super::traffic::{CLUB, DEV, GUARDED, MEMBERS, Traffic, WIDE, member, person};
 use crate::program::{Running, Site};
@@ -51,8 +51,7 @@ impl Mill {
     pub fn new(parent: &Path, run: &Path, wide: u64) -> Mill {
         std::fs::create_dir_all(run).unwrap();
         let smarthost = Smarthost::start(&run.join(SMARTHOST));
-        let more = format!("connections = {CONNECTIONS}\n[command]\nclock = \"12h\"\n");
-        let site = Site::below(parent, &smarthost.url(), &more);
+        let site = Site::below(parent, &smarthost.url(), &settings());
         site.list(DEV, &[], (0..MEMBERS).map(member));
         site.list(CLUB, &["subscribe_policy=open"], []);
         site.list(GUARDED, &["moderator_notices=off", "hold_notice=off"], []);
@@ -64,6 +63,17 @@ impl Mill {
         mill.start(WHOLE);
         mill.give_return_paths();
         mill
+    }
+
+    /// This site as somebody has found it below `parent`, at a moment that has just passed; with the ledgers as they are, in `run`, and a smarthost of its own. Nobody serves it.
+    pub fn found_at(&self, parent: &Path, run: &Path) -> Mill {
+        std::fs::create_dir_all(run).unwrap();
+        [CLIENT, SMARTHOST].iter().for_each(|name| copy_lines(&self.run.join(name), &run.join(name)));
+        let smarthost = Smarthost::start(&run.join(SMARTHOST));
+        let site = Site::at(parent.join(self.site.dir().file_name().expect("it is a directory in another")));
+        site.configure(&smarthost.url(), &settings());
+        let traffic = Arc::new(Traffic::new(Ledger::again(&run.join(CLIENT)), smarthost, 0));
+        Mill { site, traffic, processes: BTreeMap::new(), run: run.to_owned(), looker: None, audited: None }
     }
 
     /// One post to those who bounce later.
@@ -112,6 +122,11 @@ impl Mill {
     /// Kills this one.
     pub fn kill(&mut self, name: &str) {
         self.processes.remove(name).into_iter().for_each(Running::kill);
+    }
+
+    /// Asks this one to stop, and waits until it has.
+    pub fn stop(&mut self, name: &str) {
+        self.processes.remove(name).map(Running::stop);
     }
 
     /// Asks every process to stop; the longest that one took.
@@ -244,6 +259,10 @@ impl Mill {
         };
         times.into_iter().filter_map(effect).collect()
     }
+}
+
+fn settings() -> String {
+    format!("connections = {CONNECTIONS}\n[command]\nclock = \"12h\"\n")
 }
 
 fn arguments(name: &str) -> Vec<&str> {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::disk::Disk;
 use super::ledger::{Kind, appended, line};
 use super::mill::{Mill, WHOLE};
-use super::sweep::Kill;
+use super::sweep::{Kill, new_run};
 use super::traffic::Traffic;
 
 /// People who write all the time, one mail after the other.
@@ -169,4 +169,51 @@ pub fn cuts(mill: &mut Mill, disk: &Disk, times: u32, place: &Path) -> Result<Ve
         cut.push(kill);
     }
     Ok(cut)
+}
+
+/// A site on this disk stands still at so many moments under load, and each time what is on the disk is copied and woken up elsewhere, where everything must drain and
+/// be counted; what each came to.
+///
+/// # Errors
+/// Something was set aside, or did not drain.
+pub fn images(mill: &mut Mill, disk: &Disk, times: u32, place: &Path) -> Result<Vec<Kill>, String> {
+    let file = Mutex::new(appended(&place.join("kills.jsonl")));
+    let mut found = Vec::new();
+    disk.sync();
+    let writers = Writers::start(&mill.traffic, 2, Duration::from_millis(20));
+    for at in 1..=times {
+        pass(Duration::from_millis(chance(300)));
+        mill.process(WHOLE).pause();
+        mill.process(WHOLE).stands_still();
+        let copy = disk.copied();
+        let run = new_run(place);
+        let mut copied = mill.found_at(&copy.mounted(), &run);
+        mill.process(WHOLE).resume();
+        let began = Instant::now();
+        copied.start(WHOLE);
+        copied.settled()?;
+        let recovery = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let books = copied.close_books();
+        copied.kill_all();
+        copied.let_go();
+        // It is counted here, and not once more with all runs.
+        std::fs::remove_dir_all(&run).unwrap();
+        let kill = Kill {
+            row: "R5".to_owned(),
+            pass: 0,
+            target: WHOLE.to_owned(),
+            set: "image".to_owned(),
+            at,
+            killed: true,
+            lost: books.lost(),
+            doubled: books.doubled() - books.doubled_in_store(),
+            doubled_in_store: books.doubled_in_store(),
+            recovery,
+            trouble: (books.phantom() > 0).then(|| books.to_string()),
+        };
+        line(&file, &kill);
+        found.push(kill);
+    }
+    writers.stop();
+    Ok(found)
 }
