@@ -7,6 +7,7 @@
 
 mod blows;
 mod bombs;
+mod clocks;
 mod disk;
 mod errors;
 mod fairness;
