@@ -14,7 +14,9 @@ use listmill_queue_format::{Entry, EntryId, Queue};
 use crate::worker::AT_ONCE;
 use crate::{Carried, Runner, Shell};
 
-/// For so long a page waits that must; more with the size of its message, which is written again each time.
+/// For so long a page waits that must, for the first time since one was written: a quick smarthost takes a page in this time, and must not wait for the next.
+const SOON: Duration = Duration::from_millis(20);
+/// Then twice as long each time, up to this; and always more with the size of its message, which is written again.
 const WAIT: Duration = Duration::from_millis(250);
 /// And at most so long.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -50,6 +52,8 @@ pub struct Window {
 struct Pages {
     waiting: VecDeque<EntryId>,
     last: Instant,
+    /// For so long the next page waits, if it must.
+    pause: Duration,
 }
 
 impl Window {
@@ -95,11 +99,19 @@ impl Window {
         self.lists().get(list).map(|pages| (pages.waiting.iter().copied().collect(), pages.last))
     }
 
+    /// For how long the next page of this list waits now that it must.
+    fn pause(&self, list: &str) -> Duration {
+        self.lists().get_mut(list).map_or(WAIT, |pages| {
+            let longer = (pages.pause * 2).min(WAIT);
+            std::mem::replace(&mut pages.pause, longer)
+        })
+    }
+
     fn wrote(&self, list: String, page: EntryId) {
         let mut lists = self.lists();
         let now = Instant::now();
-        let pages = lists.entry(list).or_insert_with(|| Pages { waiting: VecDeque::new(), last: now });
-        pages.last = now;
+        let pages = lists.entry(list).or_insert_with(|| Pages { waiting: VecDeque::new(), last: now, pause: SOON });
+        (pages.last, pages.pause) = (now, SOON);
         pages.waiting.push_back(page);
         // Several threads may be at it, and several posts; where nobody can say what waits, nothing is ever taken out.
         if pages.waiting.len() > 2 * self.pages {
@@ -117,10 +129,10 @@ fn is_later(claimed: &Claimed) -> bool {
     claimed.entry.facts.cursor.is_some() && claimed.entry.list.is_some()
 }
 
-/// How long a page with a message of this size waits.
-fn wait(size: usize) -> Duration {
+/// How long a page with a message of this size waits, which would wait for `pause` without one.
+fn wait(size: usize, pause: Duration) -> Duration {
     let more = Duration::from_millis(u64::try_from(size).unwrap_or(u64::MAX).saturating_mul(1000) / A_SECOND);
-    (WAIT + more).min(LONGEST)
+    (pause + more).min(LONGEST)
 }
 
 impl<S: Stage + Send + Sync> Runner for PagingWorker<S> {
@@ -148,7 +160,7 @@ impl<S: Stage> PagingWorker<S> {
         match self.window.holds(shell, &list) {
             Ok(None) => {}
             Ok(Some(reason)) => {
-                let wait = wait(claimed.entry.message.len());
+                let wait = wait(claimed.entry.message.len(), self.window.pause(&list));
                 return shell.let_wait(claimed, wait, reason);
             }
             // What cannot be asked does not hold up: the put will tell.
@@ -225,8 +237,19 @@ mod tests {
 
     #[test]
     fn a_large_message_waits_longer_because_it_is_written_again() {
-        assert_eq!(wait(0), WAIT);
-        assert_eq!(wait(10 << 20), WAIT + Duration::from_secs(10));
-        assert_eq!(wait(1 << 30), LONGEST);
+        assert_eq!(wait(0, WAIT), WAIT);
+        assert_eq!(wait(10 << 20, WAIT), WAIT + Duration::from_secs(10));
+        assert_eq!(wait(1 << 30, WAIT), LONGEST);
+    }
+
+    #[test]
+    fn the_wait_is_short_as_long_as_pages_are_taken() {
+        let window = Window::new(2, |entry| entry.id);
+        assert_eq!(window.pause("a"), WAIT, "nothing of it is known to wait");
+        window.wrote("a".to_owned(), page(1).id);
+        let pauses: Vec<_> = (0..6).map(|_| window.pause("a")).collect();
+        assert_eq!(pauses, [SOON, SOON * 2, SOON * 4, SOON * 8, WAIT, WAIT]);
+        window.wrote("a".to_owned(), page(2).id);
+        assert_eq!(window.pause("a"), SOON);
     }
 }
