@@ -15,7 +15,7 @@ const AUTHOR: &str = "u0@example.net";
 const MOST_TIME: Duration = Duration::from_secs(5);
 /// What it may cost beyond what one of its size costs that is harmless. A build for debugging takes many times as long for everything.
 const MOST_BEYOND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 2_000 } else { 100 });
-/// What it may take of memory beside four times its size, and beside what a process has that does nothing.
+/// What it may take of memory beside four times its size, and beside what the process had before.
 const MOST_MEMORY: u64 = 64 << 20;
 
 /// A message that costs more than it seems to.
@@ -187,8 +187,6 @@ struct Range {
     lmtp: Lmtp,
     bounces_to: String,
     handed_in: usize,
-    /// The memory of the process before the first of them.
-    idle: u64,
 }
 
 impl Range {
@@ -201,22 +199,21 @@ impl Range {
         wait_for("the first post to arrive", || stand.count().0 == 0);
         let bounces_to = stand.sink.received()[0].return_path.clone();
         let meter = Meter(running.pid());
-        meter.forget_peak();
-        let idle = meter.peak();
-        Range { idle, stand, running, meter, lmtp, bounces_to, handed_in: 0 }
+        Range { stand, running, meter, lmtp, bounces_to, handed_in: 0 }
     }
 
     /// Hands it in, and waits until all has come of it that will; the time of the processor and the memory that it took, and whether it was taken.
     fn drop(&mut self, bomb: &Bomb, sender: &str, to: &str) -> (Duration, u64, bool) {
         let before = self.meter.time();
         self.meter.forget_peak();
+        let idle = self.meter.peak();
         self.handed_in += 1;
         let bytes = bomb.bytes(self.handed_in);
         let reply = self.lmtp.send(sender, to, &bytes);
         let is_refused = ["552 5.3.4", "554 5.6.0"].iter().any(|refusal| reply.starts_with(refusal));
         assert!(is_refused || reply.starts_with("250"), "{}: {reply}", bomb.what);
         self.stand.site.settle(&QUEUES);
-        (self.meter.time() - before, self.meter.peak().saturating_sub(self.idle), !is_refused)
+        (self.meter.time() - before, self.meter.peak().saturating_sub(idle), !is_refused)
     }
 
     /// To whom each is handed in, and by whom: the list, its commands, and where bounces go.

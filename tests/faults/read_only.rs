@@ -61,13 +61,15 @@ fn what_can_only_be_read_for_a_while_takes_nothing_and_goes_on() {
 
 #[test]
 fn a_file_system_that_goes_on_as_one_to_be_read_loses_nothing() {
+    if !full() {
+        return; // the sample is above
+    }
     let Some(disk) = Disk::new(192) else { return };
     if !disk.can_break() {
         return;
     }
     let temporary = TempDir::new().unwrap();
-    let (mut mill, rounds) =
-        (Mill::new(&disk.mounted(), &temporary.path().join("run"), 20), if full() { 20 } else { 1 });
+    let (mut mill, rounds) = (Mill::new(&disk.mounted(), &temporary.path().join("run"), 50), 20);
     let (mut seen, mut recovery) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..rounds {
         disk.sync();
@@ -83,9 +85,7 @@ fn a_file_system_that_goes_on_as_one_to_be_read_loses_nothing() {
         mill.settled().unwrap();
         recovery = recovery.max(start.elapsed());
     }
-    if full() {
-        assert!(seen < SEEN, "it was seen after {seen:?}");
-    }
+    assert!(seen < SEEN, "it was seen after {seen:?}");
     let books = mill.close_books();
     let injection =
         format!("an error of an ext4 that goes on as one to be read, seen after {:.1} s", seen.as_secs_f64());
