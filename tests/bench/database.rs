@@ -6,7 +6,7 @@ use listmill_store::PostgresConfig;
 use listmill_tests::postgres::{PASSWORD, PostgresServer};
 
 use crate::Failure;
-use crate::program::cpu_below;
+use crate::process::cpu_below;
 
 /// The server, which is gone with the benchmark.
 pub(crate) struct Database(PostgresServer);

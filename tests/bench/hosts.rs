@@ -12,7 +12,8 @@ use crate::broker::Broker;
 use crate::client::hand_in;
 use crate::database::Database;
 use crate::options::Options;
-use crate::program::{Serving, Site, cpu_below};
+use crate::process::cpu_below;
+use crate::program::{Serving, Site};
 use crate::row::{Row, Table, grouped, per_second};
 use crate::sink::Sink;
 

@@ -24,6 +24,7 @@ mod log;
 mod options;
 mod postfix;
 mod posts;
+mod process;
 mod program;
 mod relay;
 mod row;

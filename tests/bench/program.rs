@@ -16,10 +16,14 @@ use tempfile::TempDir;
 use crate::Failure;
 use crate::client::LIST;
 use crate::options::Options;
+use crate::process::{cpu, cpu_exact, peak_kib, status_kib};
 use crate::tally::member;
 
 /// How long a process may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What was put off for a moment is done with after so long.
+const SETTLED: Duration = Duration::from_secs(10);
 
 /// A site.
 pub(crate) struct Site {
@@ -177,13 +181,7 @@ impl Serving<'_> {
 
     /// The same of all its threads that live, to the nanosecond.
     pub(crate) fn cpu_exact(&self) -> Result<Duration, Failure> {
-        let mut nanos = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // A thread may end meanwhile.
-            let stat = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            nanos += stat.split_whitespace().next().and_then(|nanos| nanos.parse::<u64>().ok()).unwrap_or_default();
-        }
-        Ok(Duration::from_nanos(nanos))
+        cpu_exact(self.child.id())
     }
 
     /// The most memory that it ever had, in KiB.
@@ -257,15 +255,24 @@ impl Serving<'_> {
         format!("{}\n{}", self.site.ask(&["queue", "ls"]).unwrap_or_default(), self.site.log())
     }
 
-    /// Fails when anything was set aside.
+    /// Fails when anything was set aside, or stays put off: the page behind the last of a list may wait its turn for a moment.
     pub(crate) fn check_queues(&self) -> Result<(), Failure> {
-        let queues: Value = serde_json::from_str(&self.site.ask(&["queue", "ls", "--json"])?)?;
-        let aside =
-            |queue: &Value| ["shunted", "corrupt", "deferred"].iter().any(|state| queue[*state].as_u64() != Some(0));
-        if queues.as_array().ok_or("queue ls --json gives an array")?.iter().any(aside) {
-            return Err(format!("something was set aside or put off:\n{}", self.queues()).into());
+        let begun = Instant::now();
+        loop {
+            let queues: Value = serde_json::from_str(&self.site.ask(&["queue", "ls", "--json"])?)?;
+            let has = |state: &str| -> Result<bool, Failure> {
+                let queues = queues.as_array().ok_or("queue ls --json gives an array")?;
+                Ok(queues.iter().any(|queue| queue[state].as_u64() != Some(0)))
+            };
+            let aside = has("shunted")? || has("corrupt")?;
+            if !aside && !has("deferred")? {
+                return Ok(());
+            }
+            if aside || begun.elapsed() > SETTLED {
+                return Err(format!("something was set aside or put off:\n{}", self.queues()).into());
+            }
+            std::thread::park_timeout(Duration::from_millis(20));
         }
-        Ok(())
     }
 
     /// Asks it to stop, and waits until it has.
@@ -290,36 +297,4 @@ impl Drop for Serving<'_> {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-/// CPU time that a process and all below it have used, those included that have ended.
-pub(crate) fn cpu_below(id: u32) -> Result<Duration, Failure> {
-    let mut all = cpu(id, 4)?;
-    for task in fs::read_dir(format!("/proc/{id}/task"))? {
-        // A thread or a process may end meanwhile: then it counts in its parent, a moment later.
-        let children = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-        let children = children.split_whitespace().filter_map(|child| child.parse().ok());
-        all += children.filter_map(|child| cpu_below(child).ok()).sum::<Duration>();
-    }
-    Ok(all)
-}
-
-/// The sum of the first fields of utime, stime, and both again of the children that have ended.
-fn cpu(id: u32, fields: usize) -> Result<Duration, Failure> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // Behind the name, which may hold anything, in parentheses: utime is the 14th field of all.
-    let (_, rest) = stat.rsplit_once(')').ok_or("/proc/PID/stat has another form")?;
-    let ticks: u64 = rest.split_whitespace().skip(11).take(fields).map(|field| field.parse::<u64>().unwrap_or(0)).sum();
-    // USER_HZ is 100 on Linux.
-    Ok(Duration::from_millis(ticks * 10))
-}
-
-fn peak_kib(id: u32) -> Option<u64> {
-    status_kib(id, "VmHWM:")
-}
-
-fn status_kib(id: u32, name: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
