@@ -43,9 +43,9 @@ pub(crate) fn rows(options: &Options, table: &mut Table) -> Result<(), Failure> 
         ..Row::default()
     });
     let serving = site.serve()?;
-    std::thread::sleep(SETTLE);
+    pass(SETTLE);
     let (cpu, begun) = (serving.cpu_exact()?, Instant::now());
-    std::thread::sleep(IDLE);
+    pass(IDLE);
     let each = (serving.cpu_exact()?.saturating_sub(cpu)).as_secs_f64() * 1e3 / begun.elapsed().as_secs_f64();
     let (resident, peak) = (megabytes(serving.resident_kib()?), megabytes(serving.peak_kib()?));
     serving.stop()?;
@@ -59,4 +59,12 @@ pub(crate) fn rows(options: &Options, table: &mut Table) -> Result<(), Failure> 
         ..Row::default()
     });
     Ok(())
+}
+
+/// Lets so much time pass: here nothing is waited for but that.
+fn pass(time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        std::thread::park_timeout(time.saturating_sub(begun.elapsed()));
+    }
 }
