@@ -44,6 +44,9 @@ fn a_panic_of_a_stage_shunts_its_entry_and_a_retry_is_a_first_time() {
     let (runner, stop) = (Arc::new(StageWorker(stumbling(odd.id, &ill))) as Arc<dyn Runner>, Stop::default());
     let threads = serve(&runner, 1, &shell, &stop).unwrap();
     wait_for("the entry behind it", || waiting(&shell, Queue::Pending) == [next.id.derive("moderation", 0)]);
+    // Of entries that were taken together, one may be on its way before the other is set aside.
+    let is_shunted = || shell.queues.find(odd.id).unwrap().is_some_and(|found| found.state == State::Shunted);
+    wait_for("it to be set aside", is_shunted);
     let found = shell.queues.find(odd.id).unwrap().unwrap();
     let why = found.why.unwrap();
     assert_eq!((found.state, why.stage.as_str()), (State::Shunted, "moderation"));
