@@ -74,9 +74,14 @@ impl Room {
         self.0.spare.store(0, Ordering::Relaxed);
     }
 
-    /// What the disks are like now. When they cannot be looked at, whoever writes finds out.
+    /// What the disks are like now. When they cannot be looked at, whoever writes finds out: what was known of the room says nothing any more, but
+    /// a door that is closed stays so.
     pub fn saw(&self, disks: &Result<Vec<Disk>, String>) {
-        let Ok(disks) = disks else { return };
+        let Ok(disks) = disks else {
+            let unknown = |spare| (spare > 0).then_some(u64::MAX);
+            let _ = self.0.spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, unknown);
+            return;
+        };
         let shortage = disks.iter().find_map(|disk| self.0.floor.shortage(disk));
         let above = disks.iter().map(|disk| disk.free.saturating_sub(self.0.floor.octets)).min();
         let spare = if shortage.is_some() { 0 } else { above.unwrap_or(u64::MAX) };
@@ -124,7 +129,12 @@ mod tests {
         room.overflowed();
         assert!(!room.has(0) && !room.take(1));
         room.saw(&Err("it does not answer".to_owned()));
-        assert!(!room.has(0));
+        assert!(!room.has(0), "closed, it stays so");
+        let room = Room::above(Floor { octets: 100, inodes: 10 });
+        room.saw(&Ok(vec![disk(150, None)]));
+        room.saw(&Err("it does not answer".to_owned()));
+        assert!(room.take(1_000), "nobody knows how much there is");
+        let room = Room::default();
         room.saw(&Ok(vec![disk(1, Some(0))]));
         assert!(room.has(1), "no floor was asked for");
     }
