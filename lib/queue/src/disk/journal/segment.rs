@@ -104,12 +104,14 @@ impl Directory {
         let salt = crc32fast::hash(format!("{} {number}", self.path.display()).as_bytes());
         let mut segment =
             Segment { file: File::from(file), number, salt, at: FIRST as u64, filled: 0, durable: FIRST as u64 };
-        segment.fill(1)?;
-        segment.file.write_all_at(TITLE, 0)?;
-        segment.file.write_all_at(&salt.to_le_bytes(), TITLE.len() as u64)?;
-        segment.file.sync_all()?;
-        self.sync()?;
-        Ok(segment)
+        match segment.entitle().and_then(|()| self.sync()) {
+            Ok(()) => Ok(segment),
+            Err(error) => {
+                // Nothing is in it. On a disk that is sick they would become many.
+                let _ = rustix::fs::unlinkat(&self.fd, name(number).as_str(), AtFlags::empty());
+                Err(error)
+            }
+        }
     }
 
     /// The whole of a segment.
@@ -148,6 +150,14 @@ impl Directory {
 }
 
 impl Segment {
+    /// Writes its title, durably.
+    fn entitle(&mut self) -> io::Result<()> {
+        self.fill(1)?;
+        self.file.write_all_at(TITLE, 0)?;
+        self.file.write_all_at(&self.salt.to_le_bytes(), TITLE.len() as u64)?;
+        self.file.sync_all()
+    }
+
     /// Writes records behind the others; with `sync` they are durable when this returns.
     pub(super) fn write(&mut self, records: &mut [u8], sync: bool) -> io::Result<()> {
         if !records.is_empty() {
