@@ -95,6 +95,30 @@ pub(crate) fn a_batch_applied_twice_changes_nothing_and_gives_back_the_outbox(ma
     assert_eq!(store.applied(commit.id), Ok(Some(vec![])));
 }
 
+pub(crate) fn of_several_batches_each_is_applied_or_refused_for_itself(make: &Make) {
+    let made = plain(make);
+    let store = &*made.store;
+    apply(store, vec![create(&dev())]);
+    let mut first = batch(vec![add(&dev(), member("bob@example.net"))]);
+    first.outgoing = vec![MessageFile(b"welcome".to_vec()), MessageFile(vec![b'o'; 70_000])];
+    let mut refused = batch(vec![add(&dev(), member("carol@example.net")), add(&dev(), member("bob@example.net"))]);
+    refused.outgoing = vec![MessageFile(vec![b'r'; 9_000])];
+    let last = batch(vec![remove(&dev(), "bob@example.net"), add(&dev(), member("dora@example.net"))]);
+    let answers = store.commit_all(&[first.clone(), refused.clone(), first.clone(), last.clone()]);
+    let [Ok(Committed::Now), Err(CommitError::Refused(_)), Ok(Committed::Before(left)), Ok(Committed::Now)] =
+        &answers[..]
+    else {
+        panic!("{answers:?}");
+    };
+    assert_eq!(*left, first.outgoing, "the second time it is a repeat, though both came at once");
+    assert_eq!(addresses(&whole_roster(store, &dev(), 9)), ["dora@example.net"]);
+    assert_eq!(store.applied(refused.id), Ok(None));
+    let kept: Vec<_> = store.outbox(9).unwrap().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(kept, [first.id]);
+    assert_eq!(store.commit_all(&[last, refused]).len(), 2);
+    assert_eq!(store.commit_all(&[]), []);
+}
+
 pub(crate) fn the_outbox_is_kept_until_done(make: &Make) {
     let made = plain(make);
     let store = &*made.store;

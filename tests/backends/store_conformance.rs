@@ -59,6 +59,7 @@ macro_rules! exercise {
             $crate::store_conformance::exercise!(@tests $make, $here; store_batches;
                 a_batch_whose_last_change_is_refused_changes_nothing,
                 each_change_of_a_batch_sees_those_before_it,
+                of_several_batches_each_is_applied_or_refused_for_itself,
                 a_batch_applied_twice_changes_nothing_and_gives_back_the_outbox,
                 the_outbox_is_kept_until_done,
                 long_outgoing_entries_come_back_byte_for_byte,

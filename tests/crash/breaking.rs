@@ -125,6 +125,11 @@ impl QueueBackend for Breaking<Arc<dyn QueueBackend>> {
     fn release(&self, claim: Claim) -> Result<(), QueueError> {
         self.hazard.call("release", no_disk, || self.inner.release(claim))
     }
+    fn release_all(&self, claims: Vec<Claim>) -> Vec<Result<(), QueueError>> {
+        let count = claims.len();
+        let released = self.hazard.call("release", no_disk, || Ok(self.inner.release_all(claims)));
+        released.unwrap_or_else(|_| (0..count).map(|_| Err(no_disk())).collect())
+    }
     fn give_back(&self, claim: Claim) -> Result<(), QueueError> {
         self.hazard.call("give_back", no_disk, || self.inner.give_back(claim))
     }
@@ -164,6 +169,10 @@ fn unavailable() -> Unavailable {
 impl Store for Breaking<Arc<dyn Store>> {
     fn commit(&self, commit: &Commit) -> Result<Committed, CommitError> {
         self.hazard.call("commit", || unavailable().into(), || self.inner.commit(commit))
+    }
+    fn commit_all(&self, commits: &[Commit]) -> Vec<Result<Committed, CommitError>> {
+        let committed = self.hazard.call("commit", || (), || Ok(self.inner.commit_all(commits)));
+        committed.unwrap_or_else(|()| commits.iter().map(|_| Err(unavailable().into())).collect())
     }
     fn applied(&self, id: EntryId) -> Result<Option<Vec<MessageFile>>, Unavailable> {
         self.inner.applied(id)

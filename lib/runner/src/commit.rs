@@ -1,20 +1,22 @@
 //! Deciding, committing and sending, for the entries that a thread has in hand: each is decided for itself, and all wait for the disk together.
 //!
 //! A batch promises no more than its entries do one by one: each commit is whole or not at all for itself, and one that is refused is decided
-//! again without the others. Only when the queues refuse what a batch writes, each entry's is put for itself, so that one that cannot be
-//! written stands in nobody's way.
+//! again. When the queues refuse what a batch writes, each entry's is put for itself, so that one that cannot be written stands in nobody's way;
+//! but whoever has kept one of a batch waiting in vain is not asked again for the others, which would wait as long each.
+
+use std::time::Instant;
 
 use listmill_core::{Commit, CommitError, Committed, Context, MessageFile, Refusal, StoreView, Unavailable};
-use listmill_queue::QueueError;
 use listmill_queue_format::{DecodeError, EncodeError, Entry, Timestamp, decode, encode};
 use tracing::Span;
 
 use crate::Shell;
 use crate::panics::{Panic, guarded};
+use crate::put::{PATIENCE, Unput, put_each};
 use crate::work::{Decider, Work};
 
-/// How often a refused commit is decided again before the entry is set aside. Each round means that somebody else changed the same thing;
-/// so many of them, that the stage does not look at what it changes.
+/// How often refused commits are decided again, without one of the batch being applied, before the entries are set aside. Each such round means
+/// that somebody else changed the same thing; so many of them, that the stage does not look at what it changes.
 const ROUNDS: u32 = 8;
 
 /// Why an entry is not done.
@@ -37,10 +39,14 @@ impl From<Unavailable> for Setback {
     }
 }
 
-impl From<QueueError> for Setback {
+impl From<Unput> for Setback {
     /// What fails each time again must not stand in front of its queue for ever.
-    fn from(error: QueueError) -> Self {
-        if error.is_temporary() { Setback::Wait(error.to_string()) } else { Setback::fault(error.to_string()) }
+    fn from(unput: Unput) -> Self {
+        match unput {
+            Unput::Failed(error) if !error.is_temporary() => Setback::fault(error.to_string()),
+            Unput::Failed(error) => Setback::Wait(error.to_string()),
+            Unput::Unasked(reason) => Setback::Wait(reason),
+        }
     }
 }
 
@@ -72,11 +78,12 @@ impl Shell {
         decide: Decide<'_>,
     ) -> Vec<Result<Work, Setback>> {
         let mut stands: Vec<Stand> = hands.iter().map(|_| Stand::Open(None)).collect();
-        for _ in 0..ROUNDS {
+        let (mut open, mut in_vain) = (stands.len(), 0);
+        while open > 0 && in_vain < ROUNDS {
             self.round(hands, &mut stands, by, decide);
-            if !stands.iter().any(|stand| matches!(stand, Stand::Open(_))) {
-                break;
-            }
+            let still_open = stands.iter().filter(|stand| matches!(stand, Stand::Open(_))).count();
+            in_vain = if still_open < open { 0 } else { in_vain + 1 };
+            open = still_open;
         }
         self.send(hands, &mut stands);
         let outcome = |stand| match stand {
@@ -92,22 +99,29 @@ impl Shell {
 
     /// Decides those that are open, and commits what changes the store.
     fn round(&self, hands: &[InHand<'_>], stands: &mut [Stand], by: Decider<'_>, decide: Decide<'_>) {
-        let (mut commits, mut whose) = (Vec::new(), Vec::new());
+        let (mut commits, mut whose, mut away) = (Vec::new(), Vec::new(), None);
         for (at, (InHand { entry, line }, stand)) in hands.iter().zip(&mut *stands).enumerate() {
             if !matches!(stand, Stand::Open(_)) {
                 continue;
             }
+            if let Some(reason) = &away {
+                *stand = Stand::Over(Setback::Wait(String::clone(reason)));
+                continue;
+            }
             let _line = line.enter();
-            let cx = Context { now: Timestamp::now(), seed: entry.id.seed() };
+            let (cx, asked) = (Context { now: Timestamp::now(), seed: entry.id.seed() }, Instant::now());
             let (decided, commit) =
                 self.decide(entry, by, cx, decide).unwrap_or_else(|setback| (Stand::Over(setback), None));
+            if let Stand::Over(Setback::Wait(reason)) = &decided {
+                away = (asked.elapsed() > PATIENCE).then(|| reason.clone());
+            }
             *stand = decided;
             whose.extend(commit.is_some().then_some(at));
             commits.extend(commit);
         }
         let committed = match &self.store {
-            Some(store) => store.commit_all(&commits),
-            None => Vec::new(),
+            Some(store) if !commits.is_empty() => store.commit_all(&commits),
+            _ => return,
         };
         for (at, committed) in whose.into_iter().zip(committed) {
             hands[at].line.in_scope(|| stands[at].heed(hands[at].entry, committed));
@@ -138,34 +152,18 @@ impl Shell {
 
     /// Puts what leaves into its queues, and clears the outbox of it.
     fn send(&self, hands: &[InHand<'_>], stands: &mut [Stand]) {
-        let leaving = |stand: &mut Stand| match stand {
+        let leaving = stands.iter_mut().map(|stand| match stand {
             Stand::Decided { work, .. } => std::mem::take(&mut work.outgoing),
             _ => Vec::new(),
-        };
-        let (mut all, mut ends) = (Vec::new(), Vec::new());
-        for stand in &mut *stands {
-            all.extend(leaving(stand));
-            ends.push(all.len());
-        }
-        if all.is_empty() {
-            return;
-        }
-        let mut failed = self.queues.put(&all).err();
-        let mut from = 0;
-        for ((InHand { entry, line }, stand), end) in hands.iter().zip(stands).zip(ends) {
-            let _line = line.enter();
-            let own = &all[std::mem::replace(&mut from, end)..end];
-            if own.is_empty() {
+        });
+        let leaving: Vec<Vec<Entry>> = leaving.collect();
+        let leaves: Vec<bool> = leaving.iter().map(|own| !own.is_empty()).collect();
+        let put = put_each(&*self.queues, leaving.into_iter());
+        for (((InHand { entry, line }, stand), put), leaves) in hands.iter().zip(stands).zip(put).zip(leaves) {
+            if !leaves {
                 continue;
             }
-            let put = match failed.take() {
-                Some(error) if own.len() < all.len() => {
-                    failed = Some(error);
-                    self.queues.put(own)
-                }
-                Some(error) => Err(error),
-                None => Ok(()),
-            };
+            let _line = line.enter();
             if let Err(setback) = put.map_err(Setback::from).and_then(|()| self.clear(entry, stand)) {
                 *stand = Stand::Over(setback);
             }

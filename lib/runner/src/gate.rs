@@ -14,6 +14,7 @@ use listmill_queue_format::{Entry, EntryId, Envelope, Queue, Timestamp};
 use crate::Shell;
 use crate::identity::fresh_id;
 use crate::panics::guarded;
+use crate::put::{Unput, put_each};
 use crate::trail::Step;
 use crate::work::{Decider, End, Work};
 
@@ -86,6 +87,14 @@ impl Decided {
         let stored_as = outgoing.as_ref().map(|entry| (entry.id, entry.list.clone().unwrap_or_default()));
         Decided { outgoing, stored_as, summary: fault.unwrap_or(work.summary), steps, refusal }
     }
+
+    fn answer(self, arrived: EntryId, stored: &Result<(), String>) -> Answer {
+        match (self.refusal, stored) {
+            (Some(refusal), _) => refusal,
+            (None, Ok(())) => Answer::Stored(self.stored_as.map_or(arrived, |(id, _)| id)),
+            (None, Err(_)) => later(),
+        }
+    }
 }
 
 impl<S: Stage + Send + Sync> Reception for Gate<S> {
@@ -111,7 +120,17 @@ impl<S: Stage + Send + Sync> Reception for Gate<S> {
     fn accept_all(&self, arrivals: Vec<Arrival>) -> Vec<Vec<Answer>> {
         let mut cases: Vec<Case> = arrivals.into_iter().map(|arrival| self.judge(arrival)).collect();
         let stored = self.store(&mut cases);
-        cases.into_iter().zip(stored).map(|(case, stored)| self.answer(case, stored)).collect()
+        let answers = cases.into_iter().zip(stored).map(|(case, stored)| match case {
+            Case::Answered(answers) => answers,
+            Case::Decided(entry, decided) => {
+                // What is stored is stored, and its client must hear so.
+                if let Err(panic) = guarded(|| self.tell(&entry, &decided, &stored)) {
+                    tracing::error!("what became of a message could not be told: {}\n{}", panic.reason, panic.trace);
+                }
+                decided.into_iter().map(|one| one.answer(entry.id, &stored)).collect()
+            }
+        });
+        answers.collect()
     }
 
     fn postmaster(&self) -> Option<String> {
@@ -163,58 +182,33 @@ impl<S: Stage> Gate<S> {
         Ok(dispositions.into_iter().map(|disposition| Decided::of(entry, disposition, by, cx)).collect())
     }
 
-    /// Writes what is to be written, all with one wait; where that fails, each message's for itself, so that one that cannot be written
-    /// stands in nobody's way. What came of it for each of them.
+    /// Writes what is to be written, all with one wait: what came of it for each message.
     fn store(&self, cases: &mut [Case]) -> Vec<Result<(), String>> {
-        let (mut all, mut ends) = (Vec::new(), Vec::new());
-        for case in &mut *cases {
-            all.extend(case.outgoing());
-            ends.push(all.len());
-        }
-        let put = |entries: &[Entry]| match entries {
-            [] => Ok(()),
-            entries => self.shell.queues.put(entries),
-        };
-        let mut together = put(&all);
-        let mut from = 0;
-        let stored = ends.into_iter().map(|end| {
-            let own = &all[std::mem::replace(&mut from, end)..end];
-            let stored = match &together {
-                Err(_) if own.len() < all.len() => put(own),
-                _ => std::mem::replace(&mut together, Ok(())),
-            };
-            stored.map_err(|error| {
+        let put = put_each(&*self.shell.queues, cases.iter_mut().map(Case::outgoing));
+        let told = |unput| match unput {
+            Unput::Failed(error) => {
                 if matches!(error.kind(), Kind::Full(_)) {
                     self.shell.room.overflowed();
                 }
                 error.to_string()
-            })
-        });
-        stored.collect()
+            }
+            Unput::Unasked(reason) => reason,
+        };
+        put.into_iter().map(|put| put.map_err(told)).collect()
     }
 
-    /// The answer for each recipient, in the log, the trail and the figures.
-    fn answer(&self, case: Case, stored: Result<(), String>) -> Vec<Answer> {
-        let (entry, decided) = match case {
-            Case::Answered(answers) => return answers,
-            Case::Decided(entry, decided) => (entry, decided),
-        };
-        if let Err(error) = &stored {
-            self.troubled(&entry, error);
+    /// Tells log, trail and figures what became of a message.
+    fn tell(&self, entry: &Entry, decided: &[Decided], stored: &Result<(), String>) {
+        if let Err(error) = stored {
+            self.troubled(entry, error);
         }
-        self.note(&entry, &decided, stored.as_ref().err());
+        self.note(entry, decided, stored.as_ref().err());
         let message_id = message_id(&entry.message);
-        let answers = decided.into_iter().zip(&entry.envelope.recipients).map(|(one, recipient)| {
-            let (id, list) = one.stored_as.unwrap_or_else(|| (entry.id, String::new()));
+        for (one, recipient) in decided.iter().zip(&entry.envelope.recipients) {
+            let (id, list) = one.stored_as.as_ref().map_or((entry.id, ""), |(id, list)| (*id, list));
             tracing::info!(runner = "inbound", entry = %id, message_id = %message_id, list, recipient, "{}", one.summary);
-            match (one.refusal, &stored) {
-                (Some(refusal), _) => refusal,
-                (None, Ok(())) => Answer::Stored(id),
-                (None, Err(_)) => later(),
-            }
-        });
+        }
         self.shell.health.note(Queue::Inbound, |health| health.decided += 1);
-        answers.collect()
     }
 
     /// What becomes of the message goes into the trail.

@@ -16,6 +16,7 @@ mod gate;
 mod health;
 mod identity;
 mod panics;
+mod put;
 mod room;
 mod shell;
 mod stop;

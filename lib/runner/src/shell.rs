@@ -83,6 +83,9 @@ impl Shell {
                 }
             }
         }
+        if releases.is_empty() {
+            return carried;
+        }
         let (whose, claims): (Vec<usize>, Vec<Claim>) = releases.into_iter().unzip();
         for (at, released) in whose.into_iter().zip(self.queues.release_all(claims)) {
             carried[at] = lines[at].in_scope(|| self.ended(by, released.map(|()| Carried::Done)));
@@ -252,7 +255,7 @@ impl Shell {
     }
 
     /// Sets aside an entry with which in hand the process has died too often: what it does to the next one nobody wants to know.
-    pub(crate) fn set_aside_as_deadly(&self, Claimed { entry, claim }: Claimed, stage: Queue) {
+    pub(crate) fn set_aside_as_deadly(&self, Claimed { entry, claim }: Claimed, stage: Queue) -> Carried {
         let tries = claim.tries();
         let reason = format!(
             "deadly: the process that had it in hand has died {tries} times in a row (killed, aborted, out of memory, or it hung)"
@@ -261,7 +264,7 @@ impl Shell {
             "none, for the process died. Its last words are in the log of its service, or in a core dump.".to_owned();
         let by = Decider { stage, writes: &[], host: &self.host };
         let deadly = Err(Setback::Fault(Panic { reason, trace }));
-        line(&entry, stage).in_scope(|| self.end_alone(&entry, claim, by, deadly, &[]));
+        line(&entry, stage).in_scope(|| self.end_alone(&entry, claim, by, deadly, &[]))
     }
 
     /// Gives an entry back as it was: this process stops.

@@ -88,7 +88,8 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
     let mut pause = BACKOFF.0;
     while !stop.is_stopped() {
         is_here(true);
-        let batch = claim(runner, shell);
+        // After a failure one at a time, so that it is nobody's but the one's that fails.
+        let batch = claim(runner, shell, if pause > BACKOFF.0 { 1 } else { runner.at_once() });
         if batch.as_ref().is_ok_and(Vec::is_empty) {
             continue;
         }
@@ -109,10 +110,10 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
     is_here(false);
 }
 
-/// Claims the next entry, and those that are there behind it.
-fn claim(runner: &dyn Runner, shell: &Shell) -> Result<Vec<Claimed>, QueueError> {
+/// Claims the next entry, and those that are there behind it, so many at most.
+fn claim(runner: &dyn Runner, shell: &Shell, most: usize) -> Result<Vec<Claimed>, QueueError> {
     let (mut batch, mut octets, mut wait) = (Vec::new(), 0, LOOK_AROUND);
-    while batch.len() < runner.at_once() && octets < OCTETS {
+    while batch.len() < most && octets < OCTETS {
         let claimed = match shell.queues.claim(runner.queue(), wait) {
             Ok(Some(claimed)) => claimed,
             Err(error) if batch.is_empty() => return Err(error),
@@ -136,19 +137,22 @@ fn failed(runner: &dyn Runner, shell: &Shell, error: &QueueError) {
     shell.health.error(runner.queue(), &error.to_string());
 }
 
-/// Has these carried out; `false` when one of them could not be. A panic outside of a stage (of those the shell knows better what to do) drops
+/// Has these carried out; `false` when none of them could be: one that is put off alone waits aside, and says nothing about the others. A panic outside of a stage (of those the shell knows better what to do) drops
 /// the claims, as a kill would. The thread lives on.
 fn carry(runner: &dyn Runner, shell: &Shell, batch: Vec<Claimed>) -> bool {
     let queue = runner.queue();
     let (deadly, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|claimed| claimed.claim.tries() >= TRIES);
-    deadly.into_iter().for_each(|claimed| shell.set_aside_as_deadly(claimed, queue));
+    let mut carried: Vec<_> = deadly.into_iter().map(|claimed| shell.set_aside_as_deadly(claimed, queue)).collect();
     let entries = batch.len() as u64;
     let ids: Vec<EntryId> = batch.iter().map(|claimed| claimed.entry.id).collect();
     shell.health.note(queue, |health| health.in_hand += entries);
-    let carried = guarded(|| runner.carry(shell, batch));
+    let others = guarded(|| runner.carry(shell, batch));
     shell.health.note(queue, |health| health.in_hand = health.in_hand.saturating_sub(entries));
-    match carried {
-        Ok(carried) => carried.iter().all(|one| matches!(one, Carried::Done | Carried::Shunted)),
+    match others {
+        Ok(others) => {
+            carried.extend(others);
+            carried.iter().any(|one| matches!(one, Carried::Done | Carried::Shunted))
+        }
         Err(panic) => {
             tracing::error!(runner = %queue, ?ids, "dropped, and taken up again: {}\n{}", panic.reason, panic.trace);
             shell.health.error(queue, &panic.reason);

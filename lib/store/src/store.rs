@@ -1,10 +1,14 @@
 //! What every store can do.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use listmill_core::{Commit, CommitError, Committed, Directory, MessageFile, NoStore, StoreView, Unavailable};
 use listmill_queue_format::EntryId;
 use serde::{Deserialize, Serialize};
+
+/// A store that lets one of several batches wait for so long, in vain, is not asked for the others.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The store, as the shell and the administration commands use it: a [`StoreView`] that can be written.
 pub trait Store: StoreView + Send + Sync {
@@ -21,7 +25,20 @@ pub trait Store: StoreView + Send + Sync {
     /// Applies these batches one after the other, each whole or not at all and for itself: what came of each, in their order. Where that is
     /// cheaper they become durable together.
     fn commit_all(&self, commits: &[Commit]) -> Vec<Result<Committed, CommitError>> {
-        commits.iter().map(|commit| self.commit(commit)).collect()
+        let mut away = None;
+        let commit = |commit: &Commit| {
+            if let Some(reason) = &away {
+                return Err(CommitError::Unavailable(String::clone(reason)));
+            }
+            let asked = Instant::now();
+            self.commit(commit).inspect_err(|error| {
+                // Each would wait as long as this one has.
+                if let (CommitError::Unavailable(reason), true) = (error, asked.elapsed() > PATIENCE) {
+                    away = Some(reason.clone());
+                }
+            })
+        };
+        commits.iter().map(commit).collect()
     }
 
     /// Was the batch of this id applied once? Then it is durable, and this is what is still in the outbox: who decides again about an
