@@ -131,9 +131,12 @@ impl Log {
     }
 
     /// Writes for all who wait, and goes on until there is nothing that nobody else will write.
+    ///
+    /// What is put is synced, whoever leads: somebody who only notes something may come before the one who was woken to lead.
     fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>, mut sync: bool) -> MutexGuard<'a, State> {
         loop {
             state.busy = true;
+            sync |= !state.puts.is_empty();
             let spare = std::mem::take(&mut state.spare);
             let (puts, notes) = (std::mem::replace(&mut state.puts, spare), std::mem::take(&mut state.notes));
             let (round, entries) = (std::mem::take(&mut state.round), std::mem::take(&mut state.entries));
@@ -318,6 +321,24 @@ mod tests {
         log.gone([(1, Queue::Auth, kept.id)]);
         assert!(log.tidy().unwrap());
         assert_eq!(there(&log).0, [2]);
+    }
+
+    #[test]
+    fn whoever_notes_something_syncs_what_somebody_waits_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::new(dir.path().to_owned());
+        assert_eq!(log.put(&[(Queue::Auth, place(1), b"first")]), Ok(1));
+        // Somebody whose turn has come, and who is not awake yet.
+        let mut state = lock(&log.state);
+        Record::Put(Queue::Auth.name(), place(2), b"second").append(&mut state.puts);
+        state.entries.push((Queue::Auth, place(2).id));
+        let round = Arc::clone(&state.round);
+        drop(state);
+        log.gone([(1, Queue::Auth, place(1).id)]);
+        assert_eq!(round.outcome.get(), Some(&Ok(1)), "it is told that this is durable");
+        assert!(!lock(&log.state).dirty, "and so it is");
+        log.gone([(1, Queue::Auth, place(2).id)]);
+        assert!(lock(&log.state).dirty, "notes alone wait for the next sync");
     }
 
     #[test]
