@@ -120,6 +120,46 @@ async fn a_host_that_loses_count_is_asked_one_thing_at_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_wrong_reply_to_rset_nobody_is_told_what_was_meant_for_another() {
+    let sink = Sink::start(Script::answering(|asked| match (asked.step, member(asked)) {
+        (Step::Rcpt, Some(0)) => Answer::say("550 5.1.1 no such user"),
+        (Step::Reset, _) if asked.before == 0 => Answer::say("354 go on"),
+        _ => Answer::Usual,
+    }));
+    let sent = Setting::new(&sink, 1).send(&entry(12)).await;
+    assert_eq!((sent.done(), sent.code(0).0), (11, 550));
+    assert_eq!(sink.connections().0, 2, "the first one is given up");
+    assert!(!sink.received().iter().any(|one| one.rides), "and from then on it is asked one thing at a time");
+    assert_eq!(sink.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_hangs_up_on_the_first_group_without_a_word_is_asked_one_thing_at_a_time() {
+    let sink = Sink::start(Script::answering(|asked| match asked.step {
+        Step::Mail if asked.connection == 0 => Answer::Close,
+        _ => Answer::Usual,
+    }));
+    assert_eq!(Setting::new(&sink, 1).send(&entry(12)).await.done(), 12);
+    assert_eq!(sink.connections().0, 2);
+    assert!(!sink.received().iter().any(|one| one.rides));
+    assert_eq!(sink.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_lmtp_a_354_for_nobody_ends_the_connection() {
+    let script = Script::answering(|asked| match (asked.step, member(asked)) {
+        (Step::Data, None) => Answer::say("354 go on, whoever you are"),
+        (Step::Rcpt, Some(number)) if number % 4 == 1 => Answer::say("550 5.1.1 no such user"),
+        _ => Answer::Usual,
+    });
+    let sink = Sink::start(Script { lmtp: true, ..script });
+    let setting = Setting::over(&sink.url("lmtp"), 1, Timeouts::default(), None);
+    let sent = setting.send(&entry(12)).await;
+    assert_eq!((sent.done(), sent.refused.unwrap().recipients.len()), (9, 3));
+    assert_eq!(sink.violations(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_throws_away_what_was_sent_ahead_is_found_out_and_nobody_is_lost() {
     let sink = Sink::start(Script { forgetful: true, ..Script::default() });
     let timeouts = Timeouts { group: Duration::from_millis(200), ..Timeouts::default() };

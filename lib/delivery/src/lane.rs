@@ -139,6 +139,15 @@ impl Lane {
     }
 }
 
+impl Drop for Lane {
+    /// A lane that ends by a fault leaves what it had sent ahead to the others, who wait for it.
+    fn drop(&mut self) {
+        if let Some(work) = self.ahead.take() {
+            self.job.give_back(work);
+        }
+    }
+}
+
 /// The transaction, and whether the next one was put back because it would have had to wait for long.
 async fn transact(
     job: &Job,

@@ -313,7 +313,8 @@ impl Session<'_> {
                     self.shared.violation("a message for nobody");
                 }
                 self.forget();
-                self.say("554 5.5.1 nobody").await
+                // RFC 2033 §4.2: a reply for each recipient, of whom there is none.
+                if self.shared.script.lmtp { Ok(()) } else { self.say("554 5.5.1 nobody").await }
             }
             _ => self.misplaced("503 5.5.1 RCPT first", "DATA without a recipient").await,
         }

@@ -58,13 +58,17 @@ impl SmtpRelay {
         let heard = self.hear_group(outgoing, &mut group).await;
         let broke = match heard {
             Ok(()) => match self.after_group(outgoing, &mut group, next).await {
-                Ok(replies) => return Ok(replies),
+                Ok(replies) => {
+                    self.fresh = false;
+                    return Ok(replies);
+                }
                 Err(broke) => broke,
             },
             Err(broke) => broke,
         };
-        // A host that hangs up on a group may take the commands one by one; what rode is tried as the first of a connection.
-        let hung_up = !rode && group.mail.is_some() && broke.reply.code == 0;
+        // A host that hangs up on a group may take the commands one by one; what rode is tried as the first of a connection. (One that hangs up
+        // without a word on a connection that was kept has most likely waited long enough.)
+        let hung_up = !rode && (group.mail.is_some() || self.fresh) && broke.reply.code == 0;
         if broke.out_of_step || broke.late || hung_up {
             self.pipelining.switch_off(&broke.reply);
         }
@@ -122,11 +126,16 @@ impl SmtpRelay {
                 Sent::Nothing(broke) => Err(broke),
             };
         }
-        // RFC 2920 §3.1: who says 354 although there is nobody to whom it could go gets a dot and no message.
+        // RFC 2920 §3.1: who says 354 although there is nobody to whom it could go gets a dot and no message. In LMTP nobody would answer that
+        // (RFC 2033 §4.2), so nothing more is said.
         let ended = match (group.data, &refused) {
+            (354, _) if self.is_lmtp => {
+                self.broken = true;
+                Ok(())
+            }
             (354, _) => self.ask(".\r\n", self.timeouts.dot).await.map(drop),
             (_, Some(_)) => Ok(()),
-            _ => self.reset().await,
+            _ => self.reset_in_step().await,
         };
         if let Err(broke) = ended
             && broke.out_of_step
@@ -137,5 +146,11 @@ impl SmtpRelay {
             return Ok(outgoing.all(&about_us(mail)));
         }
         Ok(told(std::mem::take(&mut group.rcpts), outgoing, group.data_reply.take().into_iter().collect()))
+    }
+
+    /// Ends a transaction without a message. Nobody refuses that: another reply than a 2xx is that to an earlier command.
+    async fn reset_in_step(&mut self) -> Result<(), Break> {
+        let reply = self.ask("RSET\r\n", self.timeouts.mail).await?;
+        if reply.is_positive() { Ok(()) } else { Err(self.out_of_step(&reply, "RSET")) }
     }
 }

@@ -23,7 +23,7 @@ use crate::{Broken, Outgoing, Relay, Reply, Timeouts};
 
 /// How long QUIT may take.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// A next host that answers the dot within this is quick: behind its dots the next transaction rides.
+/// A next host that is through with a transaction within this is quick: behind its dots the next one rides.
 const QUICK: Duration = Duration::from_millis(250);
 
 /// A connection to a host that speaks SMTP or LMTP.
@@ -32,12 +32,16 @@ pub(crate) struct SmtpRelay {
     pub(super) offers: Offers,
     pub(super) timeouts: Timeouts,
     pub(super) pipelining: Arc<Pipelining>,
-    is_lmtp: bool,
+    pub(super) is_lmtp: bool,
     pub(super) broken: bool,
     /// The next transaction's commands have gone out behind the last one's dot.
     pub(super) ahead: bool,
-    /// The last dot was answered soon.
+    /// When the transaction began that is under way, or was last.
+    begun: Instant,
+    /// The last one was over soon.
     quick: bool,
+    /// No transaction has been answered yet.
+    pub(super) fresh: bool,
 }
 
 /// The conversation is over.
@@ -77,8 +81,8 @@ impl SmtpRelay {
         pipelining: Arc<Pipelining>,
         is_lmtp: bool,
     ) -> Self {
-        let (broken, ahead, quick) = (false, false, false);
-        SmtpRelay { pipe, offers, timeouts, pipelining, is_lmtp, broken, ahead, quick }
+        let (broken, ahead, begun, quick, fresh) = (false, false, Instant::now(), false, true);
+        SmtpRelay { pipe, offers, timeouts, pipelining, is_lmtp, broken, ahead, begun, quick, fresh }
     }
 
     /// One command and its reply, whatever its code; after a 421 or no reply at all the connection is broken.
@@ -157,7 +161,6 @@ impl SmtpRelay {
         if let Some(next) = next {
             self.group(next, &mut tail);
         }
-        let begun = Instant::now();
         if let Err(unsent) = self.pipe.send([outgoing.prefix, outgoing.message, tail.as_bytes()]).await {
             self.broken = true;
             let is_in_doubt = unsent.sent >= to_dot;
@@ -177,7 +180,7 @@ impl SmtpRelay {
             });
         }
         self.ahead = next.is_some() && !self.broken;
-        self.quick = begun.elapsed() < QUICK;
+        self.quick = self.begun.elapsed() < QUICK;
         let last = replies.last().cloned().unwrap_or_else(|| Reply::none("4.4.2", "no reply"));
         replies.resize(waiting, last);
         Sent::Replies(replies)
@@ -254,6 +257,7 @@ impl SmtpRelay {
 
 impl Relay for SmtpRelay {
     async fn transact(&mut self, outgoing: &Outgoing<'_>, next: Option<&Outgoing<'_>>) -> Result<Vec<Reply>, Broken> {
+        self.begun = Instant::now();
         if self.ahead {
             return self.transact_in_group(outgoing, next).await;
         }
