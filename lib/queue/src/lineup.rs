@@ -171,6 +171,11 @@ impl Lineup {
         self.classes.iter().all(|class| class.first().is_none())
     }
 
+    /// So many are listed.
+    pub(crate) fn len(&self) -> usize {
+        self.classes.iter().map(|class| class.places.len()).sum()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = Place> {
         self.classes.iter().flat_map(Oldest::iter)
     }

@@ -87,6 +87,12 @@ impl Crew {
         self.hands().get(&queue).map(Hand::working)
     }
 
+    /// Whether somebody was told to stop and is not gone, or nobody is left: there is something for [`part_with_those_who_are_done`](Self::part_with_those_who_are_done).
+    pub fn is_anybody_stopped(&self) -> bool {
+        let hands = self.hands();
+        hands.is_empty() || hands.values().any(|hand| hand.stop.is_stopped())
+    }
+
     /// Those who were to stop and have stopped are gone; says whether nobody is left.
     pub fn part_with_those_who_are_done(&self) -> bool {
         let _parting = self.parting.lock().unwrap_or_else(PoisonError::into_inner);

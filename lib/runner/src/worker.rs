@@ -12,8 +12,8 @@ use listmill_queue_format::{EntryId, Queue};
 use crate::panics::guarded;
 use crate::{Carried, Shell, Stop};
 
-/// How long a worker waits for work before it looks around; new work wakes it at once.
-const LOOK_AROUND: Duration = Duration::from_millis(500);
+/// How long a worker waits for work before it shows that it is alive; new work wakes it at once. Who does not show for five seconds is taken to hang.
+const LOOK_AROUND: Duration = Duration::from_secs(3);
 /// The first wait when something is not to be had, doubled each time, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often the outbox is looked at for what a crash left.
@@ -77,19 +77,22 @@ pub fn serve(
         .map(|number| {
             let (runner, shell, stop) = (Arc::clone(runner), shell.clone(), stop.clone());
             let name = format!("runner-{}-{number}", runner.queue());
-            std::thread::Builder::new().name(name).spawn(move || work(&*runner, &shell, &stop))
+            // They began together, and would else all look at the same instant, in each other's way.
+            let look_around = LOOK_AROUND
+                - LOOK_AROUND / 3 * u32::try_from(number).unwrap_or(0) / u32::try_from(threads).unwrap_or(1);
+            std::thread::Builder::new().name(name).spawn(move || work(&*runner, &shell, &stop, look_around))
         })
         .collect()
 }
 
-fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
+fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop, look_around: Duration) {
     let beat = (!runner.is_patient()).then(|| shell.health.beat_of(runner.queue()));
     let is_here = |here: bool| beat.iter().for_each(|beat| if here { beat.beat() } else { beat.rest() });
     let mut pause = BACKOFF.0;
     while !stop.is_stopped() {
         is_here(true);
         // After a failure one at a time, so that it is nobody's but the one's that fails.
-        let batch = claim(runner, shell, if pause > BACKOFF.0 { 1 } else { runner.at_once() });
+        let batch = claim(runner, shell, if pause > BACKOFF.0 { 1 } else { runner.at_once() }, look_around);
         if batch.as_ref().is_ok_and(Vec::is_empty) {
             continue;
         }
@@ -110,9 +113,9 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop) {
     is_here(false);
 }
 
-/// Claims the next entry, and those that are there behind it, so many at most.
-fn claim(runner: &dyn Runner, shell: &Shell, most: usize) -> Result<Vec<Claimed>, QueueError> {
-    let (mut batch, mut octets, mut wait) = (Vec::new(), 0, LOOK_AROUND);
+/// Claims the next entry, for which it waits, and those that are there behind it, so many at most.
+fn claim(runner: &dyn Runner, shell: &Shell, most: usize, mut wait: Duration) -> Result<Vec<Claimed>, QueueError> {
+    let (mut batch, mut octets) = (Vec::new(), 0);
     while batch.len() < most && octets < OCTETS {
         let claimed = match shell.queues.claim(runner.queue(), wait) {
             Ok(Some(claimed)) => claimed,

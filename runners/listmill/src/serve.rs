@@ -33,8 +33,8 @@ const THREADS: usize = 3;
 const WAITING_THREADS: usize = 8;
 /// How long a client that is handing in a message may go on after the stop.
 const LAST_MESSAGE: Duration = Duration::from_secs(6);
-/// How often it is looked whether a runner that was to stop has stopped.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked whether a runner that was to stop has stopped, and whether the intake has ended by itself.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(site: Site, runners: Vec<Queue>) -> Outcome {
     let queues = placement::chosen(&site, runners)?;
@@ -61,6 +61,9 @@ async fn until_told_or_drained(crew: &Crew) -> Outcome {
             _ = term.recv() => break,
             _ = int.recv() => break,
             () = tokio::time::sleep(LOOK) => {}
+        }
+        if !crew.is_anybody_stopped() {
+            continue;
         }
         let crew = crew.clone();
         // A panic in there has been logged; whoever is left goes on.

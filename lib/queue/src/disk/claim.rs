@@ -155,12 +155,15 @@ impl DiskQueues {
         let until = Instant::now().checked_add(wait);
         loop {
             let heard = spool.line.heard();
-            self.shared.recover_when_due();
-            spool.do_chores();
-            if !spool.is_paused()?
-                && let Some(claimed) = self.claim_now(spool)?
-            {
-                return Ok(Some(claimed));
+            if !spool.line.is_known_to_have_nothing(heard) {
+                self.shared.recover_when_due();
+                spool.do_chores();
+                if !spool.is_paused()? {
+                    if let Some(claimed) = self.claim_now(spool)? {
+                        return Ok(Some(claimed));
+                    }
+                    spool.line.found_nothing(heard);
+                }
             }
             if self.wakes() != wakes || until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(None);

@@ -1,7 +1,7 @@
 //! What a process remembers of one queue on the disk between two claims. All of it can be read again from the disk.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,8 @@ pub(super) struct Line {
     /// Here wait claimers for something to claim: one is woken for each entry, because a crowd that wakes for one entry does nothing
     /// else.
     changed: Bell,
+    /// Of those who wait there, one looks around now and then whether there is something of which nobody was told.
+    looking_around: AtomicBool,
     /// Here wait claimers for another's scan.
     scanned: Bell,
     /// Here waits who needs to know what becomes of an entry that is on its way into the journal or out of it.
@@ -69,6 +71,8 @@ pub(super) struct LineState {
     claims: u64,
     /// Grows with everything a waiting claimer might be waiting for.
     news: u64,
+    /// After so much news somebody looked and found nothing, and when.
+    nothing: Option<(u64, Instant)>,
     new_scan: Scan,
     deferred_scan: Scan,
     /// Something in `new` was passed over and should be looked at again soon.
@@ -140,6 +144,7 @@ impl Line {
                 finished: VecDeque::with_capacity(FINISHED),
                 claims: 0,
                 news: 0,
+                nothing: None,
                 new_scan: Scan::default(),
                 deferred_scan: Scan::default(),
                 unsure: false,
@@ -151,6 +156,7 @@ impl Line {
                 chores: false,
             }),
             changed: Bell::default(),
+            looking_around: AtomicBool::new(false),
             scanned: Bell::default(),
             moved: Bell::default(),
         }
@@ -189,7 +195,12 @@ impl Line {
 
     /// Whether the queue is paused, as seen just now.
     pub(super) fn saw_paused(&self, paused: bool) {
-        lock(&self.state).paused = paused;
+        let mut state = lock(&self.state);
+        let goes_on = std::mem::replace(&mut state.paused, paused) && !paused;
+        drop(state);
+        if goes_on {
+            self.news();
+        }
     }
 
     /// Something is different; look again.
@@ -202,24 +213,40 @@ impl Line {
         self.change(|state| state.unsure = true);
     }
 
+    /// After what was heard until `heard`, there is nothing to claim.
+    pub(super) fn found_nothing(&self, heard: u64) {
+        lock(&self.state).nothing = Some((heard, Instant::now()));
+    }
+
+    /// Whether somebody has just found that there is nothing, or waits for what there will be and has heard of nothing since.
+    pub(super) fn is_known_to_have_nothing(&self, heard: u64) -> bool {
+        let somebody_looks_around = self.looking_around.load(Ordering::Relaxed);
+        let nothing = lock(&self.state).nothing.filter(|(after, _)| *after == heard);
+        nothing.is_some_and(|(_, at)| somebody_looks_around || at.elapsed() < EMPTY)
+    }
+
     /// What has been heard so far, for [`wait`](Self::wait).
     pub(super) fn heard(&self) -> u64 {
         lock(&self.state).news
     }
 
-    /// Waits for news since `heard`, for something to become due, for the slow poll, or until `until`.
+    /// Waits for news since `heard`, for something to become due, or until `until`; one of those who wait, for the slow poll as well.
     pub(super) fn wait(&self, heard: u64, until: Option<Instant>) {
         let state = lock(&self.state);
         if state.news != heard {
             return;
         }
-        let mut poll = if state.unsure { EMPTY } else { POLL };
-        if let Some(first) = state.deferred.first() {
+        let looks_around = !self.looking_around.swap(true, Ordering::Relaxed);
+        let poll = looks_around.then_some(if state.unsure { EMPTY } else { POLL });
+        let due = state.deferred.first().map(|first| {
             let due = Duration::from_micros(first.micros.saturating_sub(clock::now()));
-            poll = poll.min(due.max(DUE));
+            due.max(DUE)
+        });
+        let look = poll.into_iter().chain(due).min().map(|wait| Instant::now() + wait);
+        drop(self.changed.wait(state, look.into_iter().chain(until).min()));
+        if looks_around {
+            self.looking_around.store(false, Ordering::Relaxed);
         }
-        let poll = Instant::now() + poll;
-        drop(self.changed.wait(state, Some(until.map_or(poll, |until| until.min(poll)))));
     }
 
     pub(super) fn next(&self) -> Step {
@@ -262,15 +289,19 @@ impl Line {
     pub(super) fn scanned(&self, began: Instant, found: Option<(Lineup, BTreeSet<Place>)>) {
         let mut state = lock(&self.state);
         state.new_scan = Scan { running: false, ended: Some(Instant::now()), took: began.elapsed() };
+        let mut news = 0;
         if let Some((mut lineup, still_skipped)) = found {
+            let known = state.lineup.len();
             // What came during the scan may be missing in it.
             for (place, party) in std::mem::replace(&mut state.lineup, Lineup::new(REMEMBERED)).into_known() {
                 lineup.insert(place, party);
             }
+            // One of them is for who has looked.
+            news = lineup.len().saturating_sub(known + 1);
             state.lineup = lineup;
             state.skipped = Arc::new(still_skipped);
         }
-        drop(state);
+        self.wake(state, news);
         self.scanned.ring_all();
     }
 

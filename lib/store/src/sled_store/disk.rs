@@ -12,6 +12,8 @@ use crate::blocks::{Changed, Pages, Pair};
 
 /// The cache that sled may take; below 64 MB it crawls.
 pub(super) const CACHE_BYTES: u64 = 64 << 20;
+/// So often sled frees what is no longer needed in its file. It syncs then as well, of which nobody needs to know: whoever waits for his changes syncs them.
+const TIDIED_MS: u64 = 2000;
 
 /// sled's tree, read.
 #[derive(Clone, Copy)]
@@ -56,15 +58,16 @@ pub(super) fn batch(changes: Changed) -> sled::Batch {
 pub(super) fn open(dir: &Path) -> sled::Result<sled::Db> {
     // sled's own lock on its file outlives a closed database for a moment, until its threads have let go of it.
     const TRIES: u32 = 100;
+    let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(TIDIED_MS));
     for _ in 0..TRIES {
-        match sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).open() {
+        match config.open() {
             Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
                 thread::sleep(Duration::from_millis(20));
             }
             opened => return opened,
         }
     }
-    sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).open()
+    config.open()
 }
 
 /// Runs what may panic inside sled; a panic's message is its error.
