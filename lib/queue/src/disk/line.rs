@@ -218,10 +218,12 @@ impl Line {
         lock(&self.state).nothing = Some((heard, Instant::now()));
     }
 
-    /// Whether somebody has just found that there is nothing, or waits for what there will be and has heard of nothing since.
+    /// Whether somebody has just found that there is nothing, or waits for what there will be and has heard of nothing since; and nothing is due.
     pub(super) fn is_known_to_have_nothing(&self, heard: u64) -> bool {
         let somebody_looks_around = self.looking_around.load(Ordering::Relaxed);
-        let nothing = lock(&self.state).nothing.filter(|(after, _)| *after == heard);
+        let state = lock(&self.state);
+        let is_due = state.deferred.first().is_some_and(|first| first.micros <= clock::now());
+        let nothing = state.nothing.filter(|(after, _)| *after == heard && !is_due);
         nothing.is_some_and(|(_, at)| somebody_looks_around || at.elapsed() < EMPTY)
     }
 
@@ -450,5 +452,25 @@ impl Drop for Chores<'_> {
         if self.index {
             state.index_sweep = now;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use listmill_queue_format::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn there_is_not_nothing_while_something_is_due_or_was_heard_of() {
+        let line = Line::new(Arc::default());
+        let has_nothing = || line.is_known_to_have_nothing(line.heard());
+        assert!(!has_nothing(), "nobody has looked");
+        line.found_nothing(line.heard());
+        assert!(has_nothing());
+        line.deferred([Place { micros: 1, rank: 5, id: EntryId::fresh(Timestamp::UNIX_EPOCH, [1; 10]) }]);
+        assert!(!has_nothing(), "something waits for the clock");
+        line.found_nothing(line.heard());
+        assert!(!has_nothing(), "and is due");
     }
 }
