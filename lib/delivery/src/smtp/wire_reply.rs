@@ -58,6 +58,11 @@ impl ReplyReader {
         self.received.is_empty() && self.handed_on == self.line.len()
     }
 
+    /// Octets that have been received and not been asked for yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.received.len()
+    }
+
     /// The first line of what has been received beyond the replies that were asked for, as far as it is there.
     pub(crate) fn uninvited(&self) -> String {
         let first = self.received.split(|byte| *byte == b'\n').next().unwrap_or_default();
