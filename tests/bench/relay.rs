@@ -18,7 +18,7 @@ const TOGETHER: usize = 500;
 /// With XVERP so many times as many copies, for it is so much faster.
 const TIMES: usize = 10;
 /// The list setting by which copies go out together.
-const SHARED: &str = "delivery=shared";
+const SHARED: &str = "copies=shared";
 /// How long nothing may leave before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(10);

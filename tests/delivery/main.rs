@@ -18,5 +18,6 @@ mod outcomes;
 mod pipelining;
 mod replies;
 mod setting;
+mod shared;
 mod tls;
 mod uninvited;

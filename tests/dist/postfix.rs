@@ -7,9 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use listmill_tests::lmtp::Lmtp;
 use listmill_tests::needs::{needs, needs_root};
 use listmill_tests::program::{PATIENCE, Site, wait_for, workspace};
-use listmill_tests::sink::{Script, Sink};
+use listmill_tests::sink::{Answer, Script, Sink, Step};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -67,7 +68,7 @@ fn main_cf(dir: &Path, lmtp: SocketAddr, world: SocketAddr) -> String {
         "compatibility_level = 3.6\nqueue_directory = {dir}/queue\ndata_directory = {dir}/data\nmail_owner = postfix\n\
          setgid_group = postdrop\nmaillog_file = {dir}/queue/log\nmaillog_file_prefixes = {dir}\n\
          inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = mx.example.org\nmydestination =\n\
-         mynetworks = 127.0.0.1/32\nalias_maps =\nalias_database =\n\
+         mynetworks = 127.0.0.1/32\nsmtpd_authorized_verp_clients = 127.0.0.1\nalias_maps =\nalias_database =\n\
          default_transport = smtp:[127.0.0.1]:{}\nsmtp_dns_support_level = disabled\naddress_verify_poll_delay = 1s\n{shipped}",
         world.port()
     )
@@ -173,5 +174,40 @@ fn postfix_hands_posts_in_refuses_unknown_lists_and_takes_the_copies() {
     }
     assert_eq!(world.violations(), Vec::<String>::new());
     site.settle(&["auth", "moderation", "pending", "outbound"]);
+    let _ = running.stop();
+}
+
+#[test]
+fn postfix_makes_the_return_paths_of_copies_that_are_all_the_same_and_its_bounce_finds_the_member() {
+    let (Some(_), true) = (needs("postfix"), needs_root("run a Postfix of its own")) else { return };
+    let world = Sink::start(Script::answering(|asked| match (asked.step, asked.argument) {
+        (Step::Rcpt, "Bob+x=y@example.net") => Answer::say("550 5.1.1 no such user"),
+        _ => Answer::Usual,
+    }));
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let site = Site::new(&format!("smtp://127.0.0.1:{port}"), "");
+    let members = ["alice@example.net", "Bob+x=y@example.net", "\"odd one\"@example.com"].map(str::to_owned);
+    site.list(DEV, &["copies=shared"], members.clone());
+    let running = site.run();
+    let postfix = Postfix::start(port, running.lmtp.unwrap(), world.address());
+    let said = site.ok(&["check"]);
+    assert!(said.contains(", XVERP\n") && said.contains("transactions of up to 500"), "{said}");
+
+    let post = format!("From: alice@example.net\r\nTo: {DEV}\r\nSubject: hello\r\n\r\nThe mill turns.\r\n");
+    Lmtp::connect(running.lmtp.unwrap()).post("alice@example.net", DEV, post.as_bytes());
+    assert!(world.wait(PATIENCE, |world| world.count() >= 2), "{}", postfix.log());
+    let path = |to: &str| {
+        let copy = world.received().into_iter().find(|copy| copy.recipients == [to]);
+        copy.map(|copy| copy.return_path).unwrap_or_else(|| panic!("no copy for {to}: {}", postfix.log()))
+    };
+    let alices = path("alice@example.net");
+    let tag = alices.strip_prefix("dev-bounces+").unwrap().strip_suffix("+alice=example.net@lists.example.org");
+    assert_eq!(tag.map(str::len), Some(24), "{alices}");
+    assert!(path(&members[2]).starts_with("dev-bounces+=22odd=20one=22=example.com."), "{}", path(&members[2]));
+
+    let shown = || site.json(&["member", "show", DEV, &members[1]]);
+    wait_for("Postfix's bounce to be noted", || shown()["bounces"]["events"][0]["cause"] == "gone");
+    assert_eq!(shown()["bounces"]["events"][0]["weight"], 0.5, "{}", shown());
+    assert_eq!(world.violations(), Vec::<String>::new());
     let _ = running.stop();
 }

@@ -20,6 +20,7 @@ mod moderated;
 mod posts;
 mod refusals;
 mod refused;
+mod shared;
 mod stopping;
 mod templates;
 mod thousand;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use listmill_core::{Address, BounceState, HeldId, HeldPost, ListAddress, RequestKind, StoreView, Timestamp};
 use listmill_mail::token::{Act, confirm_token, decision_token, summary_token, unsubscribe_token};
-use listmill_mail::verp::{probe_path, return_path};
+use listmill_mail::verp::{probe_path, return_path, shared_path, shared_path_of};
 use listmill_queue_format::EntryId;
 use listmill_tests::view::MemoryView;
 
@@ -62,12 +62,19 @@ fn token(inner: &str, views: &[&MemoryView]) -> Result<Option<String>, String> {
 }
 
 /// The words of tokens, other than acts.
-const WORDS: [&str; 6] = ["leave", "confirm", "summary", "entry", "verp", "probe"];
+const WORDS: [&str; 7] = ["leave", "confirm", "summary", "entry", "verp", "shared", "probe"];
 
 /// What stands behind the word in a return path.
 fn detail(path: &str) -> Result<String, String> {
     let detail = path.split_once('+').and_then(|(_, rest)| rest.rsplit_once('@')).map(|(detail, _)| detail.to_owned());
     detail.ok_or_else(|| format!("{path} is nobody's own"))
+}
+
+/// Post number so many, and the day on which it left.
+fn post(number: &str, day: &str) -> Result<(EntryId, Timestamp), String> {
+    let (chance, day): (u8, Date) = (parsed(number)?, parsed(day)?);
+    let day = day.to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?.timestamp();
+    Ok((EntryId::fresh(day, [chance; 10]), day))
 }
 
 struct Maker<'a> {
@@ -86,12 +93,14 @@ impl<'a> Maker<'a> {
             ("summary", [list, person, first, last, issued]) => {
                 self.summary(&parsed(list)?, &parsed(person)?, (parsed(first)?, parsed(last)?), parsed(issued)?)?
             }
-            ("verp", [list, member, post, day]) => {
-                let (chance, day): (u8, Date) = (parsed(post)?, parsed(day)?);
-                let day = day.to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?.timestamp();
-                let post = EntryId::fresh(day, [chance; 10]);
-                let (list, member) = (parsed(list)?, parsed(member)?);
-                detail(&return_path(&MemoryView::keys(), &list, &member, post, day))?
+            ("verp", [list, member, number, day]) => {
+                let (post, day) = post(number, day)?;
+                detail(&return_path(&MemoryView::keys(), &parsed(list)?, &parsed(member)?, post, day))?
+            }
+            ("shared", [list, member, number, day]) => {
+                let (post, day) = post(number, day)?;
+                let path = shared_path(&MemoryView::keys(), &parsed(list)?, post, day);
+                detail(&shared_path_of(&path, member).ok_or("the member has no such path")?)?
             }
             ("probe", [list, member]) => self.probe(&parsed(list)?, &parsed(member)?)?,
             ("entry", [list, id]) => self.post(&parsed(list)?, parsed(id)?)?.entry.to_string(),

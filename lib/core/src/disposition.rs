@@ -70,6 +70,9 @@ pub struct Transaction {
     pub return_path: String,
     /// RCPT TO: indices into the distribution list.
     pub recipients: Vec<usize>,
+    /// Where the next host is to make a return path for each recipient of `return_path` (XVERP): what each of them has where it makes none, in
+    /// the order of `recipients`, and then each is a transaction of its own. Else empty.
+    pub apart: Vec<String>,
     /// Header fields in front of the message, each with its CRLF.
     pub prefix: Vec<u8>,
     /// SMTPUTF8 is needed (RFC 6531 §3.4): an address or a header field is not ASCII.

@@ -33,6 +33,15 @@ pub enum ReplyTo {
     List,
 }
 
+/// How much of each copy of a post is its recipient's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Copies {
+    /// Each has a return path and a List-Unsubscribe field of its own.
+    Personal,
+    /// All are the same octets, and may leave together.
+    Shared,
+}
+
 /// What it takes to join or to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Policy {
@@ -123,6 +132,7 @@ macro_rules! words {
 words! {
     Action { Accept = "accept", Hold = "hold", Reject = "reject", Discard = "discard" }
     ReplyTo { Author = "author", List = "list" }
+    Copies { Personal = "personal", Shared = "shared" }
     Policy { Open = "open", Confirm = "confirm", Moderate = "moderate", ConfirmAndModerate = "confirm+moderate" }
     Visible { Members = "members", Owners = "owners" }
     Proof { Aligned = "aligned", Confirm = "confirm", Token = "token" }
@@ -198,6 +208,8 @@ pub struct Settings {
     pub footer: String,
     /// Where replies are led.
     pub reply_to: ReplyTo,
+    /// How much of each copy is its recipient's own.
+    pub copies: Copies,
     /// What is done with a member's post.
     pub member_action: Action,
     /// What is done with anybody else's post.
@@ -301,6 +313,7 @@ pub const KEYS: &[Key] = &[
     key!("subject_prefix" = "", subject_prefix: line::<40>, String::clone, "Put in front of each subject, as \"[dev]\"; at most 40 characters. Breaks DKIM signatures that cover the subject: nearly all."),
     key!("footer" = "", footer: text, String::clone, "Put below each post that is not signed or encrypted. Breaks DKIM signatures. {{list}}, {{description}} and {{owner}} are replaced."),
     key!("reply_to" = "author", reply_to: word, display, "Where replies are led: author (nothing is changed) or list (Reply-To is set)."),
+    key!("copies" = "personal", copies: word, display, "personal: each copy of a post has a return path and a List-Unsubscribe of its own. shared: all copies are the same, so that many can leave in one transaction where the relay makes the return paths (XVERP); their List-Unsubscribe names the plain leave address, and what bounces counts for less."),
     key!("member_action" = "accept", member_action: word, display, "What is done with a member's post: accept, hold, reject, discard."),
     key!("nonmember_action" = "hold", nonmember_action: word, display, "What is done with anybody else's post: accept, hold, reject, discard."),
     key!("allowed_nonmembers" = "", allowed_nonmembers: addresses, joined, "Addresses of nonmembers whose posts are accepted, separated by spaces."),
@@ -384,6 +397,7 @@ impl Default for Settings {
             subject_prefix: String::new(),
             footer: String::new(),
             reply_to: ReplyTo::Author,
+            copies: Copies::Personal,
             member_action: Action::Accept,
             nonmember_action: Action::Hold,
             allowed_nonmembers: Vec::new(),

@@ -35,7 +35,7 @@ impl NextHost {
                 return MaildirRelay::open(&dir, &helo).map(NextHost::Maildir).map_err(wrong);
             }
         };
-        Ok(NextHost::Wire(Box::new(Endpoint { host, security, helo, timeouts, pipelining: Arc::default() })))
+        Ok(NextHost::Wire(Box::new(Endpoint { host, security, helo, timeouts, believed: Arc::default() })))
     }
 
     /// A new connection; the reply is what each recipient is told when there is none.
@@ -46,6 +46,16 @@ impl NextHost {
                 Ok(relay) => Ok(Connection::Wire(Box::new(relay))),
                 Err(error) => Err(error.reply()),
             },
+        }
+    }
+}
+
+impl Connection {
+    /// What the next host offers, by name.
+    pub(crate) fn offers(&self) -> Vec<&'static str> {
+        match self {
+            Connection::Wire(relay) => relay.offers(),
+            Connection::Maildir(_) => Vec::new(),
         }
     }
 }
@@ -70,6 +80,13 @@ impl Relay for Connection {
         match self {
             Connection::Wire(relay) => relay.takes_ahead(),
             Connection::Maildir(relay) => relay.takes_ahead(),
+        }
+    }
+
+    fn makes_paths(&self) -> bool {
+        match self {
+            Connection::Wire(relay) => relay.makes_paths(),
+            Connection::Maildir(relay) => relay.makes_paths(),
         }
     }
 

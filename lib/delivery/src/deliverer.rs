@@ -11,6 +11,8 @@
 //! | there is a reply that nobody asked for, or an end, before MAIL | the same: to whom it was said is unknown, so it counts for nobody; on a new connection it counts as a break |
 //! | such a reply is seen before a later command | nothing of this transaction is believed: its recipients have the code 0 and 4.4.2 |
 //! | it breaks in the middle | the recipients of that transaction have the code 0 and 4.4.2, or the 421; the rest goes on over new connections, unless as many as there are and three more have broken in a row |
+//! | a transaction needs return paths of the next host's making, and it makes none (XVERP), or refuses to be asked for them | each recipient of it is a transaction of its own, with the path that was made for them |
+//! | some recipients are too many for a transaction (452) | the others have their reply, and they are in the next one, at once |
 //! | it breaks with the next transaction's commands sent ahead | that one has not begun: it goes to another connection |
 //! | it breaks between the final dot and the reply | the same, although the message may have been delivered: they wait and are sent to again, one copy too many at most (RFC 1047, R21 of specs/standards.md) |
 
@@ -93,14 +95,20 @@ impl Deliverer {
         let page = self.ledger.begin(entry, claimant)?;
         let job = Arc::new(Job::new(entry, plan, self.ledger.clone(), page, self.connections));
         let party = Party::of(entry);
-        let mut lanes = JoinSet::new();
-        for _ in 0..job.lanes() {
-            let lane = Lane::new(Arc::clone(&self.pool), Arc::clone(&job), Arc::clone(&self.done));
-            lanes.spawn(lane.run(party.clone()).in_current_span());
-        }
-        while let Some(ended) = lanes.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(entry = %entry.id, %error, "a connection's task failed");
+        let (mut lanes, mut begun) = (JoinSet::new(), 0);
+        loop {
+            while begun < job.lanes() {
+                let lane = Lane::new(Arc::clone(&self.pool), Arc::clone(&job), Arc::clone(&self.done));
+                lanes.spawn(lane.run(party.clone()).in_current_span());
+                begun += 1;
+            }
+            tokio::select! {
+                ended = lanes.join_next() => match ended {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => tracing::error!(entry = %entry.id, %error, "a connection's task failed"),
+                    None => break,
+                },
+                () = job.wants_more_than(begun) => {}
             }
         }
         if self.pool.is_stopping() && job.left() > 0 { Err(DeliveryError::Stopped) } else { Ok(job.outcomes(plan)) }
@@ -126,13 +134,14 @@ impl Deliverer {
         self.pool.close().await;
     }
 
-    /// Connects, greets, logs in and leaves again: for `listmill check`.
+    /// Connects, greets, logs in and leaves again, for `listmill check`: the extensions that the next host offers, of those that can be of use.
     ///
     /// # Errors
     /// What stands in the way.
-    pub async fn check(&self) -> Result<(), SetupError> {
+    pub async fn check(&self) -> Result<Vec<&'static str>, SetupError> {
         let connection = self.pool.connect().await.map_err(|reply| SetupError { reason: reply.text })?;
+        let offers = connection.offers();
         connection.quit().await;
-        Ok(())
+        Ok(offers)
     }
 }

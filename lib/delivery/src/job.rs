@@ -6,26 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use listmill_core::{DeliveryPlan, Transaction};
+use listmill_core::DeliveryPlan;
 use listmill_queue_format::{Entry, EntryId, Outcome};
 use tokio::sync::Notify;
 
 use crate::content::{transparent, wire_form};
 use crate::ledger::Page;
+use crate::work::Work;
 use crate::{Ledger, Outgoing, Reply};
-
-/// One transaction, with all that it needs.
-#[derive(Debug)]
-pub(crate) struct Work {
-    places: Vec<usize>,
-    recipients: Vec<String>,
-    return_path: String,
-    prefix: Vec<u8>,
-    /// Dots that transparency adds to the prefix.
-    dots: usize,
-    smtputf8: bool,
-    eight_bit: bool,
-}
 
 /// A plan that several connections work on.
 #[derive(Debug)]
@@ -39,10 +27,12 @@ pub(crate) struct Job {
     state: Mutex<State>,
     /// Connections that broke since the last transaction that went well.
     breaks: AtomicUsize,
-    max_breaks: usize,
-    lanes: usize,
+    /// The most connections that work on it.
+    connections: usize,
     /// Something was put back, or nothing is ahead any more.
     changed: Notify,
+    /// More lanes are worth their while.
+    grown: Notify,
 }
 
 #[derive(Debug)]
@@ -50,6 +40,8 @@ struct State {
     todo: VecDeque<Arc<Work>>,
     /// Those of them that are sent ahead and have not begun.
     ahead: usize,
+    /// How many lanes are worth their while.
+    lanes: usize,
     page: Page,
     /// Outcomes that are written with the next write, and how many transactions have ended, how many of them are written.
     unwritten: Vec<(usize, Outcome)>,
@@ -77,13 +69,12 @@ impl Job {
             (Cow::Owned(changed), dots) => (Arc::from(changed), dots),
             (Cow::Borrowed(_), _) => (message, 0),
         };
-        // A restarting next host breaks every connection once.
         let lanes = connections.min(todo.len());
-        let max_breaks = lanes + 3;
         let (ahead, unwritten, ended_count, written_count) = Default::default();
         let state = Mutex::new(State {
             todo,
             ahead,
+            lanes,
             page,
             unwritten,
             ended_count,
@@ -91,13 +82,34 @@ impl Job {
             ended: false,
             why_left: None,
         });
-        let (breaks, changed) = Default::default();
-        Job { entry: entry.id, message, dots, ledger, state, breaks, max_breaks, lanes, changed }
+        let (breaks, changed, grown) = Default::default();
+        Job { entry: entry.id, message, dots, ledger, state, breaks, connections, changed, grown }
     }
 
     /// How many lanes work on it.
     pub(crate) fn lanes(&self) -> usize {
-        self.lanes
+        self.state().lanes
+    }
+
+    /// Waits until more lanes than these are worth their while.
+    pub(crate) async fn wants_more_than(&self, lanes: usize) {
+        loop {
+            let grown = self.grown.notified();
+            tokio::pin!(grown);
+            grown.as_mut().enable();
+            if self.lanes() > lanes {
+                return;
+            }
+            grown.await;
+        }
+    }
+
+    /// The next host makes no return paths: each of these recipients is a transaction of their own.
+    pub(crate) fn set_apart(&self, work: &Work) {
+        let mut state = self.state();
+        work.apart().rev().for_each(|one| state.todo.push_front(Arc::new(one)));
+        state.lanes = state.lanes.max(self.connections.min(state.todo.len()));
+        self.grown.notify_waiters();
     }
 
     /// How many transactions are left.
@@ -117,10 +129,11 @@ impl Job {
     }
 
     /// The next transaction, to be sent ahead on a connection that has another under way, as long as the other lanes have work enough. It is
-    /// begun in the end, or put back.
-    pub(crate) fn next_ahead(&self) -> Option<Arc<Work>> {
+    /// begun in the end, or put back. Not one of whose path the connection would have to make others, and does not.
+    pub(crate) fn next_ahead(&self, makes_paths: bool) -> Option<Arc<Work>> {
         let mut state = self.state();
-        if state.ended || state.todo.len() <= self.lanes {
+        let is_for_another = !makes_paths && state.todo.front().is_some_and(|next| next.is_shared());
+        if state.ended || is_for_another || state.todo.len() <= state.lanes {
             return None;
         }
         state.ahead += 1;
@@ -168,25 +181,17 @@ impl Job {
 
     /// The transaction as it leaves.
     pub(crate) fn outgoing<'a>(&'a self, work: &'a Work) -> Outgoing<'a> {
-        Outgoing {
-            return_path: &work.return_path,
-            recipients: &work.recipients,
-            prefix: &work.prefix,
-            message: &self.message,
-            dots: self.dots + work.dots,
-            smtputf8: work.smtputf8,
-            eight_bit: work.eight_bit,
-        }
+        work.outgoing(&self.message, self.dots)
     }
 
     /// The replies to a transaction: into the ledger before anything else happens on its connection. What ends on other connections
     /// at the same moment goes with the same write.
     pub(crate) async fn record(&self, work: &Work, replies: Vec<Reply>) {
         let at = Timestamp::now();
-        for (reply, address) in replies.iter().zip(&work.recipients) {
+        for (reply, address) in replies.iter().zip(work.recipients()) {
             self.log(address, reply);
         }
-        let outcomes = work.places.iter().copied().zip(replies.into_iter().map(|reply| outcome(reply, at)));
+        let outcomes = work.places().iter().copied().zip(replies.into_iter().map(|reply| outcome(reply, at)));
         let (place, are_others_left) = {
             let mut state = self.state();
             state.unwritten.extend(outcomes);
@@ -223,7 +228,8 @@ impl Job {
 
     /// A connection broke, for this reason; too many in a row end the delivery.
     pub(crate) fn broke(&self, why: Reply) {
-        if self.breaks.fetch_add(1, Ordering::Relaxed) + 1 >= self.max_breaks {
+        // A restarting next host breaks every connection once.
+        if self.breaks.fetch_add(1, Ordering::Relaxed) + 1 >= self.lanes() + 3 {
             self.end(why);
         }
     }
@@ -254,27 +260,6 @@ impl Job {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Work {
-    /// The transaction without the recipients that are done; none when no one is left.
-    fn of(entry: &Entry, transaction: &Transaction, page: &Page) -> Option<Work> {
-        let is_left = |place: &usize| !page.done().contains_key(place) && *place < entry.recipients.len();
-        let places: Vec<usize> = transaction.recipients.iter().copied().filter(is_left).collect();
-        let recipients: Vec<String> =
-            places.iter().filter_map(|place| Some(entry.recipients.get(*place)?.address.clone())).collect();
-        let prefix = wire_form(&transaction.prefix);
-        let (prefix, dots) = transparent(&prefix);
-        (!places.is_empty()).then(|| Work {
-            places,
-            recipients,
-            return_path: transaction.return_path.clone(),
-            prefix: prefix.into_owned(),
-            dots,
-            smtputf8: transaction.smtputf8,
-            eight_bit: transaction.eight_bit,
-        })
     }
 }
 

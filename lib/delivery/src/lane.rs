@@ -7,8 +7,9 @@ use std::time::Duration;
 use listmill_core::Party;
 use tokio::time::sleep;
 
-use crate::job::{Job, Work};
+use crate::job::Job;
 use crate::pool::{Lease, Pool};
+use crate::work::{Work, is_too_many};
 use crate::{Broken, Relay, Reply};
 
 /// Who has waited for so long behind another transaction's dot goes to another connection.
@@ -79,7 +80,7 @@ impl Lane {
                 self.job.begin();
                 work
             }
-            None => match self.job.next() {
+            None => match self.next() {
                 Some(work) => work,
                 None => return Step::NothingLeft,
             },
@@ -97,6 +98,15 @@ impl Lane {
                     }
                 },
             };
+            if work.is_shared() && !lease.connection.is_ahead() && !lease.connection.makes_paths() {
+                self.job.set_apart(&work);
+                self.lease = Some(lease);
+                match self.job.next() {
+                    Some(first) => work = first,
+                    None => return Step::NothingLeft,
+                }
+                continue;
+            }
             match self.attempt(work, lease, goes_on).await {
                 Attempt::Over => return Step::Over,
                 Attempt::Again(same) => work = same,
@@ -104,8 +114,17 @@ impl Lane {
         }
     }
 
+    /// The next transaction, with no more recipients than the next host takes.
+    fn next(&self) -> Option<Arc<Work>> {
+        let work = self.job.next()?;
+        let Some((first, others)) = work.split(self.pool.limit.most()) else { return Some(work) };
+        self.job.put_back(Arc::new(others));
+        Some(Arc::new(first))
+    }
+
     async fn attempt(&mut self, work: Arc<Work>, mut lease: Lease, goes_on: bool) -> Attempt {
-        let next = if goes_on && lease.connection.takes_ahead() { self.job.next_ahead() } else { None };
+        let makes_paths = lease.connection.makes_paths();
+        let next = if goes_on && lease.connection.takes_ahead() { self.job.next_ahead(makes_paths) } else { None };
         let (is_late, replies) = transact(&self.job, &mut lease, &work, next.as_ref()).await;
         let is_ahead = !is_late && lease.connection.is_ahead();
         match next {
@@ -121,11 +140,11 @@ impl Lane {
                 self.job.broke(reply);
                 return Attempt::Over;
             }
-            Err(broken) => vec![broken.reply; self.job.outgoing(&work).recipients.len()],
+            Err(broken) => vec![broken.reply; work.recipients().len()],
         };
         let is_broken = lease.connection.is_broken();
         let why = is_broken.then(|| replies.last().cloned()).flatten();
-        self.job.record(&work, replies).await;
+        self.record(&work, replies).await;
         if is_broken {
             self.job.broke(why.unwrap_or_else(|| Reply::none("4.4.2", "the connection broke")));
             return Attempt::Over;
@@ -136,6 +155,17 @@ impl Lane {
             self.lease = Some(Lease { is_used: true, ..lease });
         }
         Attempt::Over
+    }
+}
+
+impl Lane {
+    /// The replies to a transaction. Who was one too many for it is in the next one.
+    async fn record(&self, work: &Work, replies: Vec<Reply>) {
+        let some = replies.iter().any(is_too_many).then(|| work.without_too_many(&replies)).flatten();
+        let Some((others, too_many)) = some else { return self.job.record(work, replies).await };
+        self.pool.limit.learn(&replies);
+        self.job.put_back(Arc::new(too_many));
+        self.job.record(&others, replies.into_iter().filter(|reply| !is_too_many(reply)).collect()).await;
     }
 }
 

@@ -20,6 +20,7 @@ mod deliverer;
 mod job;
 mod lane;
 mod ledger;
+mod limit;
 mod maildir;
 mod pool;
 mod relay;
@@ -28,6 +29,7 @@ mod smtp;
 mod timeouts;
 mod turns;
 mod url;
+mod work;
 
 pub use deliverer::{Deliverer, DeliveryError, SetupError};
 pub use ledger::{Claimant, Ledger, LedgerError};

@@ -91,6 +91,10 @@ impl Relay for MaildirRelay {
         false
     }
 
+    fn makes_paths(&self) -> bool {
+        false
+    }
+
     fn is_ahead(&self) -> bool {
         false
     }

@@ -9,6 +9,7 @@ use listmill_queue_format::EntryId;
 use tokio::task::JoinSet;
 
 use crate::connection::{Connection, NextHost};
+use crate::limit::Limit;
 use crate::turns::{Turn, Turns};
 use crate::{Relay, Reply};
 
@@ -18,6 +19,8 @@ pub(crate) struct Pool {
     next_host: NextHost,
     idle_for: Duration,
     turns: Turns,
+    /// How many recipients the next host takes at once.
+    pub(crate) limit: Limit,
     idle: Mutex<IdleSet>,
     stopping: AtomicBool,
 }
@@ -54,6 +57,7 @@ impl Pool {
             next_host,
             idle_for,
             turns: Turns::new(connections),
+            limit: Limit::default(),
             idle: Mutex::default(),
             stopping: AtomicBool::new(false),
         }

@@ -22,6 +22,8 @@ pub struct Outgoing<'a> {
     pub smtputf8: bool,
     /// There are octets above 127 (RFC 6152).
     pub eight_bit: bool,
+    /// The next host is to make a return path for each recipient of this one ([`Relay::makes_paths`]).
+    pub makes_paths: bool,
 }
 
 impl Outgoing<'_> {
@@ -66,6 +68,9 @@ pub trait Relay: Send {
 
     /// It would send a next transaction ahead.
     fn takes_ahead(&self) -> bool;
+
+    /// It would make a return path for each recipient of a transaction.
+    fn makes_paths(&self) -> bool;
 
     /// The last call's `next` has been sent ahead.
     fn is_ahead(&self) -> bool;

@@ -18,7 +18,7 @@
 //! * Requests for receipts go unless signed (RFC 8098 §2.1: a list would multiply the answers).
 //! * A Message-ID or Date that is missing is added (RFC 5322 §3.6); Sender and all else are left alone.
 
-use listmill_core::settings::ReplyTo;
+use listmill_core::settings::{Copies, ReplyTo};
 use listmill_core::{Address, List, SigningKeys, Timestamp, Word};
 use listmill_queue_format::EntryId;
 
@@ -68,7 +68,7 @@ pub struct Post<'a> {
 }
 
 /// The fields of RFC 2369 and RFC 2919 that every copy of a list's mail has, List-Id on top. `List-Unsubscribe` is not
-/// among them: each recipient has their own, see [`unsubscribe_field`].
+/// among them: each recipient has their own, see [`unsubscribe_field`], unless all copies are the same.
 pub fn list_headers(list: &List) -> Vec<NewField> {
     let address = &list.address;
     let mailto = |name: &str, to: &str| NewField::plain(name, &format!("<mailto:{to}>"));
@@ -121,6 +121,10 @@ pub fn distribute(post: &Post<'_>) -> Vec<u8> {
     edit = decoration::subject_prefix(edit, &message, &settings.subject_prefix);
     edit = decoration::footer(edit, &message, post.footer);
     let mut ours = list_headers(post.list);
+    if settings.copies == Copies::Shared {
+        let leave = post.list.address.with_word(Word::Leave, "");
+        ours.push(NewField::plain("List-Unsubscribe", &format!("<mailto:{leave}>")));
+    }
     ours.push(NewField::plain("Precedence", "list"));
     ours.push(mark(post.list.address.as_str()));
     edit.prepend(ours).finish()
@@ -245,6 +249,13 @@ mod tests {
         let ours = format!("{OURS}Reply-To: <dev@lists.example.org>\r\n{POST}");
         assert_eq!(sent(&reply, &[("reply_to", "list")]), ours);
         assert_eq!(sent(POST, &[("reply_to", "list")]), ours);
+    }
+
+    #[test]
+    fn copies_that_are_all_the_same_name_the_plain_address_to_leave_by() {
+        let out = sent(POST, &[("copies", "shared")]);
+        let field = "List-Unsubscribe: <mailto:dev-leave@lists.example.org>\r\n";
+        assert_eq!(out, format!("{}{POST}", OURS.replace("Precedence:", &format!("{field}Precedence:"))));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use subtle::ConstantTimeEq;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     ReturnPath,
+    SharedPath,
     Probe,
     Unsubscribe,
     Confirm,
@@ -20,6 +21,7 @@ impl Purpose {
     fn label(self) -> &'static [u8] {
         match self {
             Purpose::ReturnPath => b"listmill return path 1",
+            Purpose::SharedPath => b"listmill shared path 1",
             Purpose::Probe => b"listmill probe 1",
             Purpose::Unsubscribe => b"listmill unsubscribe 1",
             Purpose::Confirm => b"listmill confirm 1",

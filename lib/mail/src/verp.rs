@@ -5,6 +5,11 @@
 //! made up blames nobody, and one that is taken up again later can be told by its day. A probe has a return path of the same
 //! form whose digest is made for that purpose, so that neither ever passes for the other.
 //!
+//! Where a post leaves in transactions of many recipients, they share `dev-bounces+TAG@lists.example.org`, whose tag is over list, day and post,
+//! and the next host makes `dev-bounces+TAG+bob=example.net@lists.example.org` of it for each of them (Postfix calls that XVERP). So such a path
+//! proves that we sent the post, and not that this recipient failed: whoever has a copy can write another address behind the tag
+//! (`specs/decisions/0053`).
+//!
 //! In the recipient's local part every octet but letters, digits, `.`, `-`, `+` and `_` is written `=XX`; the tag is what
 //! stands behind the last `.`, the domain what stands behind the last `=` before it. The whole is ASCII, whatever the
 //! address is. With a list name of up to 10 characters and a recipient of up to 20 the local part keeps within the 64
@@ -18,11 +23,18 @@ use crate::escape::Escape;
 use crate::mac::{self, Purpose};
 
 const ESCAPE: Escape = Escape { mark: '=', at: "=" };
+const SAID_OCTETS: usize = 5;
 const MAC_OCTETS: usize = 10;
 const BASE32: Encoding = BASE32_NOPAD;
 
 /// RFC 5321 §4.5.3.1.3, less the angle brackets.
 const MAX_PATH: usize = 254;
+/// The fact of an entry whose copies are all the same: the path that they share, `facts.shared_path`.
+pub const SHARED_PATH: &str = "shared_path";
+/// What the next host writes between a shared path and the recipient, and for the recipient's `@`: both are among those that Postfix takes.
+pub const DELIMITERS: &str = "+=";
+/// The digits of a tag.
+const TAG: usize = 24;
 
 /// What a return path of ours says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +45,8 @@ pub struct VerpClaim {
     pub day: u16,
     /// What was sent is a probe, and no post.
     pub is_probe: bool,
+    /// The tag is that of a shared path: the post is proved, and the recipient is what somebody wrote behind it.
+    pub is_shared: bool,
     post: [u8; 3],
 }
 
@@ -69,6 +83,25 @@ pub fn return_path(
     signed_path(keys, list, recipient, (Purpose::ReturnPath, post), at)
 }
 
+/// The envelope sender that all copies of `post` share at a next host that makes one for each recipient of it.
+pub fn shared_path(keys: &SigningKeys, list: &ListAddress, post: EntryId, at: Timestamp) -> String {
+    let said = said(post, at);
+    let mac = mac::sign(keys, Purpose::SharedPath, &[list.as_str().as_bytes(), &said]);
+    list.with_word(Word::Bounces, &tag(said, mac))
+}
+
+/// What the next host makes of a shared path for this recipient. None where it would be no path, or not plain enough to come back as it left: such a
+/// recipient needs a return path of ours.
+pub fn shared_path_of(shared: &str, recipient: &str) -> Option<String> {
+    let (local, host) = shared.rsplit_once('@')?;
+    let (user, domain) = recipient.rsplit_once('@')?;
+    let is_plain = |text: &str, marks: &[u8]| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || marks.contains(&byte))
+    };
+    let path = format!("{local}+{user}={domain}@{host}");
+    (is_plain(user, b".-+_=") && is_plain(domain, b".-") && path.len() <= MAX_PATH).then_some(path)
+}
+
 /// The envelope sender of the probe that is sent to `recipient` as the entry `probe`.
 pub fn probe_path(
     keys: &SigningKeys,
@@ -87,13 +120,8 @@ fn signed_path(
     (purpose, what): (Purpose, EntryId),
     at: Timestamp,
 ) -> String {
-    let [d0, d1] = day(at).to_be_bytes();
-    let [p0, p1, p2] = short(what);
-    let said = [d0, d1, p0, p1, p2];
-    let mac: [u8; MAC_OCTETS] = mac::sign(keys, purpose, &fields(list, &recipient.key(), &said));
-    let mut tag = said.to_vec();
-    tag.extend_from_slice(&mac);
-    let tag = BASE32.encode(&tag).to_ascii_lowercase();
+    let said = said(what, at);
+    let tag = tag(said, mac::sign(keys, purpose, &fields(list, &recipient.key(), &said)));
     let recipient = ESCAPE.write(recipient.local(), recipient.domain());
     let path = list.with_word(Word::Bounces, &format!("{recipient}.{tag}"));
     if path.len() <= MAX_PATH { path } else { list.with_word(Word::Bounces, "") }
@@ -103,18 +131,57 @@ fn signed_path(
 ///
 /// Letters may have changed case on their way. Whether it is too old is the caller's question.
 pub fn read(keys: &SigningKeys, list: &ListAddress, detail: &str) -> Option<VerpClaim> {
+    read_own(keys, list, detail).or_else(|| read_shared(keys, list, detail))
+}
+
+fn read_own(keys: &SigningKeys, list: &ListAddress, detail: &str) -> Option<VerpClaim> {
     let (recipient, tag) = detail.rsplit_once('.')?;
     let recipient: Address = ESCAPE.read(recipient)?.parse().ok()?;
-    let tag = BASE32.decode(tag.to_ascii_uppercase().as_bytes()).ok()?;
-    let (said, mac) = tag.split_at_checked(5)?;
-    let mac: &[u8; MAC_OCTETS] = mac.try_into().ok()?;
-    let is_for = |purpose| mac::verify(keys, purpose, &fields(list, &recipient.key(), said), mac);
+    let (said, mac) = parts(tag)?;
+    let is_for = |purpose| mac::verify(keys, purpose, &fields(list, &recipient.key(), &said), &mac);
     let is_probe = !is_for(Purpose::ReturnPath);
     if is_probe && !is_for(Purpose::Probe) {
         return None;
     }
-    let &[d0, d1, p0, p1, p2] = said else { return None };
-    Some(VerpClaim { recipient, day: u16::from_be_bytes([d0, d1]), is_probe, post: [p0, p1, p2] })
+    Some(claim(recipient, said, is_probe, false))
+}
+
+/// What the next host has made of a shared path.
+fn read_shared(keys: &SigningKeys, list: &ListAddress, detail: &str) -> Option<VerpClaim> {
+    let (tag, recipient) = detail.split_once('+')?;
+    if tag.len() != TAG {
+        return None;
+    }
+    let (said, mac) = parts(tag)?;
+    if !mac::verify(keys, Purpose::SharedPath, &[list.as_str().as_bytes(), &said], &mac) {
+        return None;
+    }
+    let (user, domain) = recipient.rsplit_once('=')?;
+    let recipient = format!("{user}@{domain}");
+    // Anything else is not of a next host's making.
+    shared_path_of(list.as_str(), &recipient)?;
+    Some(claim(recipient.parse().ok()?, said, false, true))
+}
+
+fn claim(recipient: Address, [d0, d1, a, b, c]: [u8; SAID_OCTETS], is_probe: bool, is_shared: bool) -> VerpClaim {
+    VerpClaim { recipient, day: u16::from_be_bytes([d0, d1]), is_probe, is_shared, post: [a, b, c] }
+}
+
+/// What a tag says: day, and post or probe.
+fn said(what: EntryId, at: Timestamp) -> [u8; SAID_OCTETS] {
+    let ([d0, d1], [a, b, c]) = (day(at).to_be_bytes(), short(what));
+    [d0, d1, a, b, c]
+}
+
+fn tag(said: [u8; SAID_OCTETS], mac: [u8; MAC_OCTETS]) -> String {
+    BASE32.encode(&[said.as_slice(), &mac].concat()).to_ascii_lowercase()
+}
+
+/// What a tag says, and the digest that is to prove it.
+fn parts(tag: &str) -> Option<([u8; SAID_OCTETS], [u8; MAC_OCTETS])> {
+    let tag = BASE32.decode(tag.to_ascii_uppercase().as_bytes()).ok()?;
+    let (said, mac) = tag.split_at_checked(SAID_OCTETS)?;
+    Some((said.try_into().ok()?, mac.try_into().ok()?))
 }
 
 fn fields<'a>(list: &'a ListAddress, recipient: &'a str, said: &'a [u8]) -> [&'a [u8]; 3] {
@@ -186,6 +253,62 @@ mod tests {
         assert_eq!((of_post.is_probe, of_probe.is_probe), (false, true));
         assert!(of_probe.is_of(post(1)) && of_probe.recipient == bob);
         assert_eq!(of_post.post_name(), "20261122-010101");
+    }
+
+    #[test]
+    fn a_shared_path_proves_the_post_and_says_which_recipient() {
+        let shared = shared_path(&keys(&[1]), &list(), post(1), now());
+        assert_eq!(detail(&shared).len(), TAG);
+        assert_eq!(read(&keys(&[1]), &list(), detail(&shared)), None, "nobody is named");
+        for bob in ["Bob@example.net", "bob+x=y@mail.example.net", "b-o_b.x@example.net"] {
+            let path = shared_path_of(&shared, bob).unwrap();
+            for path in [path.clone(), path.to_lowercase(), path.to_uppercase().replace("DEV-BOUNCES", "dev-bounces")] {
+                let path = path.replace("LISTS.EXAMPLE.ORG", "lists.example.org");
+                let claim = read(&keys(&[1]), &list(), detail(&path)).unwrap();
+                assert!(claim.is_shared && !claim.is_probe && claim.is_of(post(1)));
+                assert_eq!(claim.recipient, bob.parse().unwrap());
+                assert_eq!(claim.post_name(), "20261122-010101");
+            }
+            assert_eq!(read(&keys(&[2]), &list(), detail(&path)), None, "another site's");
+            assert_eq!(read(&keys(&[1]), &"other@lists.example.org".parse().unwrap(), detail(&path)), None);
+        }
+        assert_eq!(
+            shared_path_of("dev-bounces+tag@lists.example.org", "bob@example.net").as_deref(),
+            Some("dev-bounces+tag+bob=example.net@lists.example.org"),
+            "as Postfix writes it with XVERP=+="
+        );
+    }
+
+    #[test]
+    fn who_is_not_plain_has_no_shared_path() {
+        let shared = shared_path(&keys(&[1]), &list(), post(1), now());
+        let long = format!("{}@example.net", "a".repeat(250));
+        for odd in [
+            "\"a b\"@example.net",
+            "j\u{fc}rgen@example.net",
+            "a%b@example.net",
+            "a!b@example.net",
+            "bob@[192.0.2.1]",
+            "bob",
+            &long,
+        ] {
+            assert_eq!(shared_path_of(&shared, odd), None, "{odd}");
+        }
+        for made_up in ["a%b=example.net", "=example.net", "bob=", "bob", "bob@example.net", "bob=j\u{fc}.example"] {
+            assert_eq!(read(&keys(&[1]), &list(), &format!("{}+{made_up}", detail(&shared))), None, "{made_up}");
+        }
+    }
+
+    #[test]
+    fn no_path_passes_for_one_of_another_kind() {
+        let (list, keys, bob) = (list(), keys(&[1]), "bob@example.net".parse().unwrap());
+        let shared = shared_path(&keys, &list, post(1), now());
+        for own in [return_path, probe_path].map(|path| path(&keys, &list, &bob, post(1), now())) {
+            let tag = detail(&own).rsplit_once('.').unwrap().1;
+            assert_ne!(tag, detail(&shared));
+            assert_eq!(read(&keys, &list, &format!("{tag}+bob=example.net")), None);
+            assert_eq!(read(&keys, &list, &format!("bob=example.net.{}", detail(&shared))), None);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) fn complaint(s: &mut Session<'_>, claim: Option<VerpClaim>, report: &
         s.log(format!("a feedback report of the kind {kind:?}, which asks for nothing"));
         return Ok(());
     }
-    let who = match claim {
+    let who = match claim.filter(is_own) {
         Some(claim) => Some(claim.recipient),
         None => signed(s, report)?,
     };
@@ -64,6 +64,11 @@ pub(crate) fn complaint(s: &mut Session<'_>, claim: Option<VerpClaim>, report: &
     Ok(())
 }
 
+/// The recipient is signed as well: who has a copy of the post cannot complain in another one's name.
+fn is_own(claim: &VerpClaim) -> bool {
+    !claim.is_shared
+}
+
 /// Whom a signed id in the report names.
 fn signed(s: &Session<'_>, report: &Report) -> Result<Option<Address>, Unavailable> {
     let keys = s.view.signing_keys()?;
@@ -77,7 +82,7 @@ fn signed(s: &Session<'_>, report: &Report) -> Result<Option<Address>, Unavailab
     let ids = original.and_then(|original| original.message().text(FEEDBACK_ID)).map(|id| id.trim().to_owned());
     let claims = details.chain(ids).filter_map(|detail| verp::read(&keys, list, &detail));
     // An old copy of a post lies in many an archive: whoever finds it there has nothing to complain of.
-    let claims = claims.filter(|claim| claim.age_days(s.cx.now) <= RETURNS);
+    let claims = claims.filter(|claim| is_own(claim) && claim.age_days(s.cx.now) <= RETURNS);
     if let Some(claim) = claims.into_iter().next() {
         return Ok(Some(claim.recipient));
     }

@@ -44,6 +44,9 @@ impl Failed {
 
     /// By a report. Of several failures it is that of the member's own address; else the mildest, for an alias of many people may have
     /// failed for one of them.
+    ///
+    /// Who stands behind a shared path may have been put there by anybody who has a copy of the post. So such a failure counts as one that may pass, whatever
+    /// it says of itself, never as beyond doubt, and its words, which may be somebody's own, are not passed on to people.
     pub(crate) fn by_report(claim: VerpClaim, report: &Report) -> Self {
         let own = |failure: &&Failure| {
             failure.address.parse().is_ok_and(|address: listmill_core::Address| address == claim.recipient)
@@ -57,9 +60,9 @@ impl Failed {
         Failed {
             cause: failure.cause,
             scores: failure.scores && failure.cause.is_the_recipients(),
-            hard: failure.hard,
+            hard: failure.hard && !claim.is_shared,
             status: failure.status.map(|status| status.to_string()).unwrap_or_default(),
-            evidence: one_line(&failure.text),
+            evidence: if claim.is_shared { String::new() } else { one_line(&failure.text) },
             host: failure.remote_mta.as_deref().and_then(organisation),
             claim,
         }

@@ -22,6 +22,6 @@ mod schedule;
 mod settle;
 mod stage;
 
-pub use plan::MAX_RECIPIENTS;
+pub use plan::{MAX_RECIPIENTS, MAX_SHARED};
 pub use schedule::Schedule;
 pub use stage::Outbound;

@@ -1,9 +1,10 @@
 //! One page of a post's distribution list.
 
+use listmill_core::settings::Copies as Kind;
 use listmill_core::{Address, Context, Disposition, List, Member, SigningKeys, StoreView, Unavailable, Word};
 use listmill_letters::Letters;
 use listmill_mail::listheaders::{self, distribute, feedback_fields, unsubscribe_field};
-use listmill_mail::verp::return_path;
+use listmill_mail::verp::{SHARED_PATH, return_path, shared_path};
 use listmill_queue_format::{Cursor, Entry, EntryId, Envelope, Facts, Priority, Queue, Recipient};
 use listmill_templates::{FooterValues, footer};
 
@@ -96,15 +97,27 @@ impl Page<'_> {
         outbound.envelope = Envelope { sender: list.with_word(Word::Bounces, ""), client: None, ..outbound.envelope };
         outbound.facts = Facts { other: self.entry.facts.other.clone(), ..Facts::default() };
         outbound.facts.other.insert(POST.to_owned(), self.post().to_string().into());
+        if self.is_shared() {
+            let path = shared_path(keys, list, self.post(), cx.now);
+            outbound.facts.other.insert(SHARED_PATH.to_owned(), path.into());
+        }
         outbound.recipients = receivers.iter().map(|member| self.recipient(&member.address, keys, cx)).collect();
         outbound
     }
 
     fn recipient(&self, address: &Address, keys: &SigningKeys, cx: Context) -> Recipient {
         let return_path = return_path(keys, &self.list.address, address, self.post(), cx.now);
+        if self.is_shared() {
+            return Recipient { address: address.to_string(), return_path, ..Recipient::default() };
+        }
         let mut headers = vec![unsubscribe_field(keys, self.list, address)];
         headers.extend(feedback_fields(self.list, &return_path));
         Recipient { address: address.to_string(), return_path, headers, ..Recipient::default() }
+    }
+
+    /// All copies are the same octets.
+    fn is_shared(&self) -> bool {
+        self.list.settings.copies == Kind::Shared
     }
 
     fn message(&self) -> Vec<u8> {

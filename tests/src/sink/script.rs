@@ -18,6 +18,8 @@ pub struct Script {
     pub lmtp: bool,
     /// It throws away what was sent behind a dot before it has answered that.
     pub forgetful: bool,
+    /// The most recipients of a transaction (RFC 5321 §4.5.3.1.10).
+    pub most: usize,
     /// So many octets of each message are kept; what is looked at is looked at in the whole of it.
     pub keep: usize,
     /// What it says at each step.
@@ -152,6 +154,7 @@ impl Default for Script {
             login: None,
             lmtp: false,
             forgetful: false,
+            most: usize::MAX,
             keep: usize::MAX,
             answer: Box::new(|_| Answer::Usual),
         }

@@ -272,6 +272,9 @@ impl Session<'_> {
         if !path.is_ascii() && !utf8 {
             return self.wrong("553 5.6.7 no", format!("{path} without SMTPUTF8")).await;
         }
+        if self.recipients.len() >= self.shared.script.most {
+            return self.say("452 4.5.3 too many recipients").await;
+        }
         if self.answer(Step::Rcpt, &path, "250 2.1.5 go on").await? {
             self.recipients.push(path);
         } else {

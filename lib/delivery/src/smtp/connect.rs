@@ -13,8 +13,8 @@ use rustix::io::Errno;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
+use super::believed::Believed;
 use super::offers::Offers;
-use super::pipelining::Pipelining;
 use super::talk::SmtpRelay;
 use super::tls::Trust;
 use super::wire::{Link, Wire};
@@ -48,8 +48,8 @@ pub(crate) struct Endpoint {
     pub(crate) helo: String,
     /// Limits.
     pub(crate) timeouts: Timeouts,
-    /// Whether it can be asked several things at once.
-    pub(crate) pipelining: Arc<Pipelining>,
+    /// Which of its offers are believed.
+    pub(crate) believed: Arc<Believed>,
 }
 
 /// No connection. Whatever a next host says before the first transaction is about us and our configuration, never about a
@@ -98,8 +98,8 @@ impl Endpoint {
             log_in(login, &offers, &mut connection).await?;
         }
         drop(connection);
-        let pipelining = Arc::clone(&self.pipelining);
-        Ok(SmtpRelay::new(wire.into_pipe(), offers, self.timeouts, pipelining, is_lmtp))
+        let believed = Arc::clone(&self.believed);
+        Ok(SmtpRelay::new(wire.into_pipe(), offers, self.timeouts, believed, is_lmtp))
     }
 
     async fn dial(&self) -> Result<(TcpStream, SocketAddr), String> {

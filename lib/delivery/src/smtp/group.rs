@@ -9,7 +9,7 @@
 //! read and nothing stands behind them. The replies must be able to be what they are taken for: nobody is accepted by who has refused MAIL, and DATA alone
 //! is answered by 354, which comes once in each group. So a host that drops a reply, says one too many, or changes their order is found out
 //! before the dot leaves. Then nothing of the group is believed, its transaction begins anew on another connection, and the host is
-//! asked in lock step ([`Pipelining`](super::pipelining::Pipelining)). The same when it does not answer what was sent ahead.
+//! asked in lock step ([`Believed`](super::believed::Believed)). The same when it does not answer what was sent ahead.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -56,6 +56,9 @@ impl SmtpRelay {
         }
         let mut group = Group::default();
         let heard = self.hear_group(outgoing, &mut group).await;
+        if let Some(reply) = group.mail.take_if(|mail| self.is_about_paths(outgoing, mail)) {
+            return Err(Broken { reply, asked: true, again: true });
+        }
         let broke = match heard {
             Ok(()) => match self.after_group(outgoing, &mut group, next).await {
                 Ok(replies) => {
@@ -70,7 +73,7 @@ impl SmtpRelay {
         // without a word on a connection that was kept has most likely waited long enough.)
         let hung_up = !rode && (group.mail.is_some() || self.fresh) && broke.reply.code == 0;
         if broke.out_of_step || broke.late || hung_up {
-            self.pipelining.switch_off(&broke.reply);
+            self.believed.no_pipelining(&broke.reply);
         }
         match rode || broke.out_of_step || broke.late || hung_up {
             true => Err(Broken { reply: broke.reply, asked: true, again: true }),

@@ -1,10 +1,10 @@
 //! SMTP and LMTP: the greeting is lettre's, the wire below it and the transactions are ours.
 
+mod believed;
 mod connect;
 mod group;
 mod offers;
 mod pipe;
-mod pipelining;
 mod talk;
 mod tls;
 mod wire;

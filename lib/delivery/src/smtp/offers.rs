@@ -13,6 +13,10 @@ pub(crate) struct Offers {
     pub(crate) smtputf8: bool,
     /// STARTTLS (RFC 3207).
     pub(crate) starttls: bool,
+    /// CHUNKING (RFC 3030), of which no use is made.
+    pub(crate) chunking: bool,
+    /// XVERP, which is Postfix's: a return path for each recipient.
+    pub(crate) xverp: bool,
     /// AUTH PLAIN (RFC 4616).
     pub(crate) auth_plain: bool,
     /// AUTH LOGIN, which never became a standard and is all that some relays offer.
@@ -33,6 +37,8 @@ impl Offers {
                 Some("8BITMIME") => offers.eight_bit = true,
                 Some("SMTPUTF8") => offers.smtputf8 = true,
                 Some("STARTTLS") => offers.starttls = true,
+                Some("CHUNKING") => offers.chunking = true,
+                Some("XVERP") => offers.xverp = true,
                 Some("AUTH") => {
                     let mechanisms: Vec<&str> = words.collect();
                     offers.auth_plain |= mechanisms.contains(&"PLAIN");
@@ -42,6 +48,19 @@ impl Offers {
             }
         }
         offers
+    }
+
+    /// The names of what is offered, for people.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let all = [
+            (self.pipelining, "PIPELINING"),
+            (self.size, "SIZE"),
+            (self.eight_bit, "8BITMIME"),
+            (self.smtputf8, "SMTPUTF8"),
+            (self.chunking, "CHUNKING"),
+            (self.xverp, "XVERP"),
+        ];
+        all.into_iter().filter_map(|(offered, name)| offered.then_some(name)).collect()
     }
 }
 
@@ -56,5 +75,8 @@ mod tests {
         assert!(offers.size && offers.smtputf8 && offers.auth_login && offers.auth_plain);
         assert!(!offers.eight_bit, "the first line is a name");
         assert!(!offers.starttls);
+        assert_eq!(offers.names(), ["SIZE", "SMTPUTF8"]);
+        let lines = ["mx.example.org", "XVERP", "chunking", "PIPELINING"].map(str::to_owned);
+        assert_eq!(Offers::of(&lines).names(), ["PIPELINING", "CHUNKING", "XVERP"]);
     }
 }

@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use super::believed::Believed;
 use super::offers::Offers;
 use super::pipe::{Pipe, Unsent};
-use super::pipelining::Pipelining;
 use crate::addresses::is_sendable;
 use crate::{Broken, Outgoing, Relay, Reply, Timeouts};
+use listmill_mail::verp::DELIMITERS;
 
 /// How long QUIT may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -31,7 +32,7 @@ pub(crate) struct SmtpRelay {
     pub(super) pipe: Pipe,
     pub(super) offers: Offers,
     pub(super) timeouts: Timeouts,
-    pub(super) pipelining: Arc<Pipelining>,
+    pub(super) believed: Arc<Believed>,
     pub(super) is_lmtp: bool,
     pub(super) broken: bool,
     /// The next transaction's commands have gone out behind the last one's dot.
@@ -74,15 +75,9 @@ pub(super) enum Sent {
 
 impl SmtpRelay {
     /// A connection that has said EHLO.
-    pub(super) fn new(
-        pipe: Pipe,
-        offers: Offers,
-        timeouts: Timeouts,
-        pipelining: Arc<Pipelining>,
-        is_lmtp: bool,
-    ) -> Self {
+    pub(super) fn new(pipe: Pipe, offers: Offers, timeouts: Timeouts, believed: Arc<Believed>, is_lmtp: bool) -> Self {
         let (broken, ahead, begun, quick, fresh) = (false, false, Instant::now(), false, true);
-        SmtpRelay { pipe, offers, timeouts, pipelining, is_lmtp, broken, ahead, begun, quick, fresh }
+        SmtpRelay { pipe, offers, timeouts, believed, is_lmtp, broken, ahead, begun, quick, fresh }
     }
 
     /// One command and its reply, whatever its code; after a 421 or no reply at all the connection is broken.
@@ -146,7 +141,26 @@ impl SmtpRelay {
         if outgoing.smtputf8 {
             commands.push_str(" SMTPUTF8");
         }
+        if outgoing.makes_paths {
+            commands.push_str(" XVERP=");
+            commands.push_str(DELIMITERS);
+        }
         commands.push_str("\r\n");
+    }
+
+    /// MAIL was refused for good, and it said how return paths are to be made: that is what was refused, and no recipient. From now on each is asked for
+    /// alone, and what is refused then is theirs.
+    pub(super) fn is_about_paths(&self, outgoing: &Outgoing<'_>, mail: &Reply) -> bool {
+        let is_about_paths = outgoing.makes_paths && mail.code >= 500;
+        if is_about_paths {
+            self.believed.no_xverp(mail);
+        }
+        is_about_paths
+    }
+
+    /// What the next host offers, by name.
+    pub(crate) fn offers(&self) -> Vec<&'static str> {
+        self.offers.names()
     }
 
     /// The message, its dot, and what rides behind it; the final replies of those that still wait for one, in their order.
@@ -198,6 +212,9 @@ impl SmtpRelay {
         match self.ask(&command, self.timeouts.mail).await {
             Err(Break { reply, asked, .. }) => return Err(Broken { reply, asked, again: false }),
             Ok(mail) if mail.is_positive() => {}
+            Ok(mail) if self.is_about_paths(outgoing, &mail) => {
+                return Err(Broken { reply: mail, asked: true, again: true });
+            }
             Ok(mail) if mail.code >= 400 => return Ok(outgoing.all(&about_us(mail))),
             Ok(mail) => return Ok(outgoing.all(&self.out_of_step(&mail, "MAIL").reply)),
         }
@@ -264,7 +281,7 @@ impl Relay for SmtpRelay {
         if let Some(replies) = self.refused_here(outgoing) {
             return Ok(replies);
         }
-        match self.offers.pipelining && self.pipelining.is_on() {
+        match self.offers.pipelining && self.believed.pipelining.is_on() {
             true => self.transact_in_group(outgoing, next).await,
             false => self.in_lock_step(outgoing).await,
         }
@@ -272,7 +289,12 @@ impl Relay for SmtpRelay {
 
     /// In LMTP what belongs to which recipient is known only when the replies have been counted.
     fn takes_ahead(&self) -> bool {
-        self.quick && !self.is_lmtp && self.offers.pipelining && self.pipelining.is_on()
+        self.quick && !self.is_lmtp && self.offers.pipelining && self.believed.pipelining.is_on()
+    }
+
+    /// LMTP (RFC 2033) is for the last hop: nobody passes on from there.
+    fn makes_paths(&self) -> bool {
+        self.offers.xverp && !self.is_lmtp && self.believed.xverp.is_on()
     }
 
     fn is_ahead(&self) -> bool {

@@ -53,6 +53,8 @@ struct Here {
 struct Concerned {
     list: String,
     member: String,
+    /// Only the post is proved: whoever has a copy of it can name any member.
+    shared: bool,
     /// The post as its tally is named; none for a probe.
     post: Option<String>,
     days: u16,
@@ -100,6 +102,7 @@ fn concerned(resolved: &Resolved, claim: &VerpClaim) -> Concerned {
     Concerned {
         list: resolved.list.address.to_string(),
         member: claim.recipient.to_string(),
+        shared: claim.is_shared,
         post: (!claim.is_probe).then(|| claim.post_name()),
         days: claim.age_days(Timestamp::now()),
     }
@@ -179,9 +182,10 @@ fn tell_here(here: &Here) -> Outcome {
     output::line(output::printable(&format!("  to: {to}")))?;
     output::line(match &here.concerns {
         None => "  concerns: nobody, the address is none that we have signed".to_owned(),
-        Some(Concerned { list, member, post, days }) => {
+        Some(Concerned { list, member, shared, post, days }) => {
             let what = post.as_ref().map_or_else(|| "a probe".to_owned(), |post| format!("post {post}"));
-            output::printable(&format!("  concerns: {member} on {list}, {what}, which left {days} days ago"))
+            let doubt = if *shared { "; whoever has a copy of it can name any member" } else { "" };
+            output::printable(&format!("  concerns: {member} on {list}, {what}, which left {days} days ago{doubt}"))
         }
     })?;
     explain::print(&here.steps)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use listmill_delivery::{Deliverer, Ledger, RelayUrl, Timeouts};
 use listmill_intake::Listen;
+use listmill_outbound::MAX_SHARED;
 use listmill_queue::amqp_check;
 use listmill_queue_format::Queue;
 use listmill_runner::config::{QueueBackendKind, Site, StoreBackendKind};
@@ -22,6 +23,8 @@ use crate::{backends, office, output, placement, texts, wiring};
 
 /// How long the smarthost may take for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take for all of them, and for all of its addresses.
+const ALL: Duration = Duration::from_secs(20);
 
 /// What was looked at, and what is wrong with it.
 #[derive(Default)]
@@ -75,7 +78,7 @@ pub(crate) fn run(site: &Site) -> Outcome {
         report.line("auth.trusted_authserv_ids", Ok(trust(site)))?;
     }
     if serves(Queue::Outbound) {
-        report.line("outbound.relay", relay(site))?;
+        relay(site, &mut report)?;
     }
     let own = texts::check(site).map(|count| format!("{count} of this site's own")).map_err(|wrong| wrong.join("; "));
     report.line(&format!("texts {}", site.templates.display()), own)?;
@@ -216,18 +219,48 @@ fn metrics(address: SocketAddr, running: bool) -> Result<String, String> {
     Ok(if is_open { "whoever reaches this port can read the figures".to_owned() } else { String::new() })
 }
 
-fn relay(site: &Site) -> Result<String, String> {
+/// The relay, what it offers, and what that means for lists whose copies are all the same.
+fn relay(site: &Site, report: &mut Report) -> Outcome {
     if let RelayUrl::Maildir(dir) = &site.relay {
-        can_be_made(dir)?;
-        return Ok(format!("no mail leaves: copies become files in {}", dir.display()));
+        let files = || format!("no mail leaves: copies become files in {}", dir.display());
+        return report.line("outbound.relay", can_be_made(dir).map(|_| files()));
     }
+    let offers = offers(site);
+    let makes_paths = offers.as_ref().is_ok_and(|offers| offers.contains(&"XVERP"));
+    let is_lmtp = matches!(site.relay, RelayUrl::Lmtp(_));
+    let together = match (makes_paths, is_lmtp) {
+        (true, false) => format!("they leave in transactions of up to {MAX_SHARED} recipients"),
+        (_, true) => "each copy is a transaction of its own: the relay is the last hop (LMTP)".to_owned(),
+        _ => "each copy is a transaction of its own: the relay does not offer XVERP (Postfix offers it to the \
+              clients in smtpd_authorized_verp_clients)"
+            .to_owned(),
+    };
+    let is_there = offers.is_ok();
+    report.line("outbound.relay", offers.map(|offers| answer(&offers)))?;
+    if is_there { report.note("lists with copies=shared", &together) } else { Ok(()) }
+}
+
+fn answer(offers: &[&str]) -> String {
+    match offers {
+        [] => "it answers, and offers nothing that would be of use".to_owned(),
+        _ => format!("it answers, and offers {}", offers.join(", ")),
+    }
+}
+
+/// What the relay offers, by name.
+fn offers(site: &Site) -> Result<Vec<&'static str>, String> {
     let runtime = wiring::runtime().map_err(|error| error.to_string())?;
     // A ledger is needed to deliver; nothing is delivered here, so it lies aside.
     let aside = std::env::temp_dir().join(format!("listmill-check-{}", std::process::id()));
     let ledger = Ledger::open(&aside).map_err(|error| error.to_string())?;
     let timeouts = Timeouts { connect: PATIENCE, greeting: PATIENCE, mail: PATIENCE, ..Timeouts::default() };
     let deliverer = Deliverer::new(site.relay.clone(), 1, site.host.clone(), timeouts, site.ca_file.clone(), ledger);
-    let checked = deliverer.and_then(|deliverer| runtime.block_on(deliverer.check()));
+    let asked = deliverer.map_err(|error| error.to_string()).and_then(|deliverer| {
+        let asked = runtime.block_on(async { tokio::time::timeout(ALL, deliverer.check()).await });
+        asked
+            .map_err(|_| format!("it has not said what it offers within {} s", ALL.as_secs()))?
+            .map_err(|error| error.to_string())
+    });
     fs::remove_dir_all(&aside).map_err(|error| format!("failed to remove {}: {error}", aside.display()))?;
-    checked.map(|()| "it answers".to_owned()).map_err(|error| error.to_string())
+    asked
 }
