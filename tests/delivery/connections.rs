@@ -94,3 +94,17 @@ async fn stopping_finishes_the_transactions_in_flight_and_no_others() {
     assert_eq!(sink.served().len(), 2000);
     assert!(sink.served().values().all(|times| *times == 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_no_more_connections_gets_all_over_those_that_it_takes() {
+    for (most, taken) in [(50, usize::MAX), (50, 13), (50, 4), (3, 2)] {
+        let sink = Sink::start(Script::answering(move |asked| match asked.step {
+            Step::Greeting if asked.connection >= taken => Answer::SayAndClose("421 4.7.0 too many".to_owned()),
+            _ => Answer::Usual,
+        }));
+        let entry = entry(1500);
+        assert_eq!(Setting::new(&sink, most).send(&entry).await.done(), 1500, "{taken} of {most}");
+        assert!(sink.served().values().all(|times| *times == 1));
+        assert_eq!(sink.violations(), [""; 0]);
+    }
+}

@@ -130,10 +130,10 @@ impl Job {
 
     /// The next transaction, to be sent ahead on a connection that has another under way, as long as the other lanes have work enough. It is
     /// begun in the end, or put back. Not one of whose path the connection would have to make others, and does not.
-    pub(crate) fn next_ahead(&self, makes_paths: bool) -> Option<Arc<Work>> {
+    pub(crate) fn next_ahead(&self, makes_paths: bool, connections: usize) -> Option<Arc<Work>> {
         let mut state = self.state();
         let is_for_another = !makes_paths && state.todo.front().is_some_and(|next| next.is_shared());
-        if state.ended || is_for_another || state.todo.len() <= state.lanes {
+        if state.ended || is_for_another || state.todo.len() <= state.lanes.min(connections) {
             return None;
         }
         state.ahead += 1;

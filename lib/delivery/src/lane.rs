@@ -62,7 +62,10 @@ impl Lane {
                     break;
                 }
                 match self.one(goes_on).await {
-                    Step::Over => drop(self.done.fetch_add(1, Ordering::Relaxed)),
+                    Step::Over => {
+                        self.done.fetch_add(1, Ordering::Relaxed);
+                        pool.transaction_ended();
+                    }
                     Step::NothingLeft => break,
                     Step::NoConnection => return,
                 }
@@ -124,7 +127,11 @@ impl Lane {
 
     async fn attempt(&mut self, work: Arc<Work>, mut lease: Lease, goes_on: bool) -> Attempt {
         let makes_paths = lease.connection.makes_paths();
-        let next = if goes_on && lease.connection.takes_ahead() { self.job.next_ahead(makes_paths) } else { None };
+        let next = if goes_on && lease.connection.takes_ahead() {
+            self.job.next_ahead(makes_paths, self.pool.open())
+        } else {
+            None
+        };
         let (is_late, replies) = transact(&self.job, &mut lease, &work, next.as_ref()).await;
         let is_ahead = !is_late && lease.connection.is_ahead();
         match next {

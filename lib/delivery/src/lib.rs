@@ -30,6 +30,7 @@ mod timeouts;
 mod turns;
 mod url;
 mod work;
+mod worth;
 
 pub use deliverer::{Deliverer, DeliveryError, SetupError};
 pub use ledger::{Claimant, Ledger, LedgerError};

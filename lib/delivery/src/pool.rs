@@ -1,4 +1,4 @@
-//! The connections of one process: so many at most, kept for the next transaction, closed when none comes.
+//! The connections of one process: as many as [`Turns`] allow, kept for the next transaction, closed when none comes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,12 +68,28 @@ impl Pool {
         self.turns.turn(party, entry).await
     }
 
+    /// How many connections there may be at this moment.
+    pub(crate) fn open(&self) -> usize {
+        self.turns.open()
+    }
+
+    /// A transaction has ended.
+    pub(crate) fn transaction_ended(&self) {
+        self.turns.transaction_ended();
+    }
+
     /// A connection: the one that was used last, or a new one.
     pub(crate) async fn take(&self) -> Result<Lease, Reply> {
         let kept = self.idle().connections.pop();
         match kept.filter(|idle| idle.since.elapsed() < self.idle_for) {
             Some(idle) => Ok(idle.lease),
-            None => Ok(Lease { connection: self.connect().await?, is_used: false }),
+            None => match self.connect().await {
+                Ok(connection) => Ok(Lease { connection, is_used: false }),
+                Err(why) => {
+                    self.turns.connection_refused();
+                    Err(why)
+                }
+            },
         }
     }
 

@@ -1,6 +1,6 @@
 //! Whose transaction is next: the connections are shared out among the parties that want them.
 //!
-//! A transaction holds its connection until the next host has answered, which may be ten minutes. So it is not enough that turns go around:
+//! How many there are at a moment [`Worth`] says. A transaction holds its connection until the next host has answered, which may be ten minutes. So it is not enough that turns go around:
 //! a list whose recipients hang would hold every connection sooner or later. Three rules prevent that:
 //!
 //! 1. a free connection goes to a letter, if one waits, and else to the list that holds the fewest, of those the one whose turn is longest ago;
@@ -9,10 +9,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use listmill_core::Party;
 use listmill_queue_format::EntryId;
 use tokio::sync::oneshot::{self, Receiver, Sender};
+
+use crate::worth::Worth;
 
 /// With fewer connections than these, none is kept free for other lists: their share would be too large.
 const ENOUGH: usize = 5;
@@ -22,12 +25,17 @@ const SHARE: usize = 16;
 /// The turns of the connections to the next host.
 #[derive(Debug)]
 pub(crate) struct Turns {
+    begun: Instant,
+    /// The number of seats may change.
+    varies: bool,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     seats: Seats,
+    /// How many seats there are.
+    worth: Worth,
     waiting: HashMap<Party, VecDeque<(EntryId, Sender<()>)>>,
 }
 
@@ -65,7 +73,7 @@ impl Seats {
             Party::Letters => usize::from(holds && !lists_hold),
             Party::List(_) => usize::from(lists_hold) + usize::from(holds && self.connections >= ENOUGH),
         };
-        self.connections - self.taken > left_free
+        self.connections.saturating_sub(self.taken) > left_free
     }
 
     /// Who is next of those who wait: rule 1.
@@ -109,6 +117,9 @@ impl Turn<'_> {
     /// has had its [`SHARE`].
     pub(crate) fn may_go_on(&self, transactions: usize) -> bool {
         let state = self.turns.state();
+        if state.seats.taken > state.seats.connections {
+            return false;
+        }
         let is_other = |(entry, _): &(EntryId, Sender<()>)| *entry != self.entry;
         state
             .waiting
@@ -126,7 +137,37 @@ struct Wait<'a> {
 
 impl Turns {
     pub(crate) fn new(connections: usize) -> Turns {
-        Turns { state: Mutex::new(State { seats: Seats::new(connections.max(1)), waiting: HashMap::new() }) }
+        let worth = Worth::new(connections.max(1));
+        let seats = Seats::new(worth.open());
+        let (begun, varies) = (Instant::now(), worth.open() < connections);
+        Turns { begun, varies, state: Mutex::new(State { seats, worth, waiting: HashMap::new() }) }
+    }
+
+    /// How many turns there are at the same time, at this moment.
+    pub(crate) fn open(&self) -> usize {
+        self.state().seats.connections
+    }
+
+    /// A transaction has ended.
+    pub(crate) fn transaction_ended(&self) {
+        if !self.varies {
+            return;
+        }
+        let mut state = self.state();
+        let pressed = !state.waiting.is_empty();
+        if state.worth.ended(self.begun.elapsed(), pressed) {
+            state.seats.connections = state.worth.open();
+            tracing::debug!(connections = state.seats.connections, "the number of connections to the relay");
+            state.call();
+        }
+    }
+
+    /// The next host did not take one connection more.
+    pub(crate) fn connection_refused(&self) {
+        let mut state = self.state();
+        let held = state.seats.taken.saturating_sub(1);
+        state.worth.refused(self.begun.elapsed(), held);
+        state.seats.connections = state.worth.open();
     }
 
     /// Waits for a turn of this party, for this entry of its.

@@ -218,7 +218,7 @@ pub struct CommandTable {
 pub struct OutboundTable {
     /// The smarthost.
     pub relay: String,
-    /// Connections at the same time.
+    /// The most connections at the same time.
     pub connections: usize,
     /// Recipients of one outbound entry.
     pub chunk: usize,

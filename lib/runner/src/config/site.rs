@@ -53,7 +53,7 @@ pub struct Site {
     pub clock: Clock,
     /// The smarthost.
     pub relay: RelayUrl,
-    /// Connections to it at the same time.
+    /// The most connections to it at the same time.
     pub connections: usize,
     /// Recipients of one outbound entry.
     pub chunk: usize,
