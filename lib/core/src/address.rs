@@ -42,7 +42,8 @@ impl Address {
     /// No letter crosses into ASCII: U+212A KELVIN SIGN lower-cases to `k`, and whoever writes it is not the member whose
     /// name has a `k`. Such a letter stays as it is, and a key of ASCII belongs to addresses of ASCII alone.
     pub fn key(&self) -> String {
-        Address::key_of(&self.text).collect()
+        // Most are of ASCII, and each copy of a post needs the key of one.
+        if self.text.is_ascii() { self.text.to_ascii_lowercase() } else { Address::key_of(&self.text).collect() }
     }
 
     /// The letters of the key of an address that is written as its parsed form is.

@@ -71,7 +71,7 @@ impl Element {
         };
         // RFC 5322 §4.4: a route in front of the address is passed over.
         let address = address.rsplit_once(':').map_or(address.as_str(), |(_, address)| address);
-        address.contains('@').then(|| (rfc2047::decode(name.trim()), crate::field::clean(address)))
+        address.contains('@').then(|| (rfc2047::decode(name.trim()), crate::field::clean(address).into_owned()))
     }
 }
 

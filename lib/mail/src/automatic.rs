@@ -132,7 +132,7 @@ fn subject(message: &Message<'_>) -> Option<String> {
 
 /// Enough of a value for a log.
 fn excerpt(value: &str) -> String {
-    crate::field::clean(&value.chars().take(100).collect::<String>())
+    crate::field::clean(&value.chars().take(100).collect::<String>()).into_owned()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! [`NewField`] is the only form in which a field gets into a message, so that a value never begins a field of its own.
 
+use std::borrow::Cow;
+
 use mail_builder::headers::Header;
 use mail_builder::headers::address::Address as MailboxField;
 use mail_builder::headers::text::Text;
@@ -17,14 +19,14 @@ impl NewField {
     /// A field of free text: encoded where it is not ASCII.
     pub fn text(name: &str, value: &str) -> Self {
         let value = clean(value);
-        NewField::built(name, &Text::new(value.as_str()))
+        NewField::built(name, &Text::new(&*value))
     }
 
     /// A field of a phrase, which may be empty, and something in angle brackets: `Development <dev.lists.example.org>`.
     pub fn phrase(name: &str, phrase: &str, address: &str) -> Self {
         let (phrase, address) = (clean(phrase), clean(address));
-        let phrase = (!phrase.is_empty()).then_some(phrase.as_str());
-        NewField::built(name, &MailboxField::new_address(phrase, address.as_str()))
+        let phrase = (!phrase.is_empty()).then_some(&*phrase);
+        NewField::built(name, &MailboxField::new_address(phrase, &*address))
     }
 
     /// A field whose value is already in the form that its syntax asks for; control characters in it become spaces.
@@ -65,8 +67,9 @@ impl NewField {
     }
 
     /// The whole field without its final CRLF: the form of a recipient's own fields in a message file.
-    pub fn to_line(&self) -> String {
-        String::from_utf8_lossy(self.0.strip_suffix(b"\r\n").unwrap_or(&self.0)).into_owned()
+    pub fn into_line(mut self) -> String {
+        self.0.truncate(self.0.strip_suffix(b"\r\n").map_or(self.0.len(), <[u8]>::len));
+        String::from_utf8(self.0).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 
     /// A field of a value that knows how it is written.
@@ -79,8 +82,11 @@ impl NewField {
 }
 
 /// One line: control characters become spaces.
-pub(crate) fn clean(value: &str) -> String {
-    value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+pub(crate) fn clean(value: &str) -> Cow<'_, str> {
+    match value.contains(char::is_control) {
+        true => Cow::Owned(value.replace(char::is_control, " ").trim().to_owned()),
+        false => Cow::Borrowed(value.trim()),
+    }
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ pub fn unsubscribe_field(keys: &SigningKeys, list: &List, recipient: &Address) -
     if leave.len() > MAX_PATH {
         leave = list.address.with_word(Word::Leave, ""); // an owner reads it
     }
-    NewField::plain("List-Unsubscribe", &format!("<mailto:{leave}>")).to_line()
+    NewField::plain("List-Unsubscribe", &format!("<mailto:{leave}>")).into_line()
 }
 
 /// The field that says whose copy a message is (RFC 9477 §3.2): what its signed return path says, where providers find it.
@@ -96,12 +96,15 @@ pub const FEEDBACK_ID: &str = "CFBL-Feedback-ID";
 /// The fields by which a provider reports that the reader of this copy complains: whole fields without their CRLF. None where the list has not
 /// asked for it, and where the return path is nobody's own.
 pub fn feedback_fields(list: &List, return_path: &str) -> Vec<String> {
+    if !list.settings.feedback_address {
+        return Vec::new();
+    }
     let bounces = list.address.with_word(Word::Bounces, "");
     let begin = bounces.split('@').next().unwrap_or_default();
     let detail = return_path.strip_prefix(begin).and_then(|rest| rest.strip_prefix('+')?.split('@').next());
-    let Some(detail) = detail.filter(|_| list.settings.feedback_address) else { return Vec::new() };
+    let Some(detail) = detail else { return Vec::new() };
     let address = format!("{}; report=arf", list.address.with_word(Word::Fbl, ""));
-    vec![NewField::plain("CFBL-Address", &address).to_line(), NewField::plain(FEEDBACK_ID, detail).to_line()]
+    vec![NewField::plain("CFBL-Address", &address).into_line(), NewField::plain(FEEDBACK_ID, detail).into_line()]
 }
 
 /// The message as the list sends it. The same post gives the same bytes.

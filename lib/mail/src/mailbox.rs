@@ -118,7 +118,7 @@ fn display_name(tokens: &[Token<'_>]) -> Result<String, String> {
         }
     }
     name.push_str(&rfc2047::decode_inner(&words));
-    Ok(crate::field::clean(&name))
+    Ok(crate::field::clean(&name).into_owned())
 }
 
 /// An addr-spec without white space or comments in it.

@@ -13,7 +13,7 @@ const MAX_PAYLOAD: usize = 45;
 
 /// `text`, which is one unfolded value, with its encoded words decoded, in one line without control characters.
 pub(crate) fn decode(text: &str) -> String {
-    clean(&decode_inner(text))
+    clean(&decode_inner(text)).into_owned()
 }
 
 /// As [`decode`], with white space at both ends, and whatever control characters the encoded words held.
