@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -117,23 +116,7 @@ impl Site {
 
     /// Starts `listmill run`; returns when it serves.
     pub(crate) fn serve(&self) -> Result<Serving<'_>, Failure> {
-        let log = File::create(self.dir.path().join("run.log"))?;
-        let mut child = self.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn()?;
-        let (begun, socket) = (Instant::now(), self.dir.path().join("data/control.sock"));
-        while UnixStream::connect(&socket).is_err() {
-            let ended = child.try_wait()?;
-            if ended.is_some() || begun.elapsed() > PATIENCE {
-                child.kill().ok();
-                return Err(format!("`listmill run` does not serve: {}", self.log()).into());
-            }
-            std::thread::yield_now();
-        }
-        let (ready, lmtp) = (Instant::now(), SocketAddr::from(([127, 0, 0, 1], 0)));
-        let mut serving = Serving { site: self, child, lmtp, ready };
-        let status: Value = serde_json::from_str(&self.ask(&["status", "--json"])?)?;
-        let listen = status["running"][0]["listen"][0].as_str().ok_or("status does not say where it listens")?;
-        serving.lmtp = listen.trim_start_matches("lmtp://").parse()?;
-        Ok(serving)
+        self.serve_only(&[])
     }
 
     /// Starts a process that serves these runners; returns when it is ready.
@@ -141,10 +124,12 @@ impl Site {
         let (log, told) = tempfile::NamedTempFile::new_in(self.dir.path())?.into_parts();
         let (begun, told) = (Instant::now(), told.keep()?);
         let child = self.command(&[&["run"], runners].concat()).stdout(Stdio::null()).stderr(log).spawn()?;
-        let mut serving = Serving { site: self, child, lmtp: SocketAddr::from(([127, 0, 0, 1], 0)), ready: begun };
+        let mut serving =
+            Serving { site: self, child, told, lmtp: SocketAddr::from(([127, 0, 0, 1], 0)), ready: begun };
         loop {
-            let said = fs::read_to_string(&told)?;
+            let said = fs::read_to_string(&serving.told)?;
             if let Some((_, ready)) = said.split_once("ready: serving ") {
+                serving.ready = Instant::now();
                 if let Some((_, listen)) = ready.split_once("lmtp://") {
                     serving.lmtp = listen.split_whitespace().next().unwrap_or_default().parse()?;
                 }
@@ -153,13 +138,8 @@ impl Site {
             if serving.child.try_wait()?.is_some() || begun.elapsed() > PATIENCE {
                 return Err(format!("`listmill run {}` does not serve: {said}", runners.join(" ")).into());
             }
-            std::thread::park_timeout(Duration::from_millis(5));
+            std::thread::park_timeout(Duration::from_millis(1));
         }
-    }
-
-    fn log(&self) -> String {
-        let log = fs::read_to_string(self.dir.path().join("run.log")).unwrap_or_default();
-        log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -167,6 +147,8 @@ impl Site {
 pub(crate) struct Serving<'a> {
     site: &'a Site,
     child: Child,
+    /// Its log.
+    told: PathBuf,
     /// Where it takes mail.
     pub(crate) lmtp: SocketAddr,
     /// When it was ready.
@@ -174,6 +156,12 @@ pub(crate) struct Serving<'a> {
 }
 
 impl Serving<'_> {
+    /// The end of what it has told.
+    fn log(&self) -> String {
+        let log = fs::read_to_string(&self.told).unwrap_or_default();
+        log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
     /// CPU time that it has used.
     pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
         cpu(self.child.id(), 2)
@@ -252,7 +240,7 @@ impl Serving<'_> {
 
     /// What the queues look like, for a failure.
     pub(crate) fn queues(&self) -> String {
-        format!("{}\n{}", self.site.ask(&["queue", "ls"]).unwrap_or_default(), self.site.log())
+        format!("{}\n{}", self.site.ask(&["queue", "ls"]).unwrap_or_default(), self.log())
     }
 
     /// Fails when anything was set aside, or stays put off: the page behind the last of a list may wait its turn for a moment.
@@ -286,7 +274,7 @@ impl Serving<'_> {
         if status.success() {
             Ok(())
         } else {
-            Err(format!("`listmill run` ended with {status}: {}", self.site.log()).into())
+            Err(format!("`listmill run` ended with {status}: {}", self.log()).into())
         }
     }
 }
