@@ -15,6 +15,8 @@ use crate::lock::{Bell, lock};
 
 /// So many segments at most: when entries cannot be filed, what comes goes past the journal.
 const SEGMENTS: usize = 8;
+/// Who writes removes none of the last so many.
+const KEPT: usize = 2;
 
 /// The journal of this process, as it is written.
 #[derive(Debug)]
@@ -154,6 +156,9 @@ impl Log {
             let failed = written.is_err();
             let _ = round.outcome.set(written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)));
             round.over.ring_all();
+            if !failed {
+                state = self.remove_oldest(state);
+            }
             if state.waiting > 0 {
                 state.round.over.ring(1);
                 return state;
@@ -254,6 +259,22 @@ impl Log {
         Ok(!state.dirty && state.notes.is_empty() && state.segments.len() <= 1)
     }
 
+    /// Removes the oldest segment if nobody needs it, and there are several: where somebody always writes, [`tidy`](Self::tidy) has no turn.
+    ///
+    /// What went from it need not be durable yet. If the segment comes back after a power cut, then so do they, as they may in any case.
+    fn remove_oldest<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        match state.segments.front() {
+            Some(oldest) if oldest.entries == 0 && state.segments.len() > KEPT => {
+                let number = oldest.number;
+                self.remove(state, number).unwrap_or_else(|error| {
+                    tracing::warn!(journal = %self.root.display(), %error, "a segment cannot be removed now");
+                    lock(&self.state)
+                })
+            }
+            _ => state,
+        }
+    }
+
     fn remove<'a>(&'a self, mut state: MutexGuard<'a, State>, number: u64) -> io::Result<MutexGuard<'a, State>> {
         if let Some(writer) = state.writer.as_ref() {
             writer.directory.remove(number)?;
@@ -321,6 +342,26 @@ mod tests {
         log.gone([(1, Queue::Auth, kept.id)]);
         assert!(log.tidy().unwrap());
         assert_eq!(there(&log).0, [2]);
+    }
+
+    #[test]
+    fn whoever_writes_removes_what_nobody_needs_from_the_front_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::new(dir.path().to_owned());
+        let large = vec![b'x'; 9 << 20];
+        let mut needed = Vec::new();
+        for number in 1..=5 {
+            let segment = log.put(&[(Queue::Auth, place(number), &large)]).unwrap();
+            assert_eq!(segment, u64::from(number), "each fills a segment");
+            needed.push((segment, Queue::Auth, place(number).id));
+        }
+        assert_eq!(there(&log).0, [1, 2, 3, 4, 5]);
+        log.gone(needed.drain(1..3));
+        assert_eq!(there(&log).0, [1, 2, 3, 4, 5], "the first is needed");
+        log.gone(needed.drain(..1));
+        assert_eq!(there(&log).0, [2, 3, 4, 5]);
+        log.put(&[(Queue::Auth, place(6), b"small")]).unwrap();
+        assert_eq!(there(&log).0, [3, 4, 5]);
     }
 
     #[test]
