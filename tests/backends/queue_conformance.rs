@@ -90,6 +90,21 @@ fn files_that_nobody_has_read_yet_are_passed_over_too() {
 }
 
 #[test]
+fn behind_more_of_one_list_than_are_known_another_lists_entry_is_found() {
+    let root = tempfile::tempdir().unwrap();
+    let of = |list: &str| Entry { list: Some(list.to_owned()), ..entry(list) };
+    let flood = DiskQueues::open(root.path()).unwrap();
+    // 4,096 are known at first.
+    (0..12).for_each(|_| flood.put(&(0..500).map(|_| of("a")).collect::<Vec<_>>()).unwrap());
+    flood.put(&[of("b")]).unwrap();
+    let queues = DiskQueues::open(root.path()).unwrap();
+    queues.share(Queue::Auth, 6);
+    let claims: Vec<Claimed> = (0..3).map(|_| claim(&queues)).collect();
+    let texts: Vec<String> = claims.iter().map(|claimed| text(&claimed.entry)).collect();
+    assert_eq!(texts, ["a", "a", "b"]);
+}
+
+#[test]
 fn memory_conforms() {
     exercise("memory", || Box::new(MemoryQueues::new()));
 }

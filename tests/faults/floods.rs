@@ -115,7 +115,7 @@ fn a_flood_to_one_list_does_not_go_before_another_lists_post() {
     stand.site.list(OTHER, &["member_action=accept"], (0..MEMBERS).map(|number| format!("v{number}@example.net")));
     let running = stand.site.run();
     let mut lmtp = connect(&running);
-    let (flood, start) = (if full() { 3_000 } else { 200 }, Instant::now());
+    let (flood, start) = (if full() { 10_000 } else { 200 }, Instant::now());
     stand.site.ok(&["queue", "pause", "outbound"]);
     for _ in 0..flood {
         // It may be told to come again; it is lost only if it was taken.

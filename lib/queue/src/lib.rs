@@ -18,6 +18,7 @@ mod lineup;
 mod lock;
 mod memory;
 mod mixed;
+mod oldest;
 mod shares;
 
 pub use amqp::{AmqpConfig, AmqpHost, AmqpQueues, amqp_check, amqp_definitions};

@@ -1,11 +1,9 @@
 //! Whose turn it is: the places of the entries that can be claimed, bounded in memory.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as At;
-
 use listmill_core::Party;
 use listmill_queue_format::{Entry, EntryId};
 
+use crate::oldest::Oldest;
 use crate::shares::Shares;
 use crate::{State, clock};
 
@@ -35,79 +33,6 @@ impl Place {
     }
 }
 
-/// The oldest places of a set that may be larger than memory should hold.
-#[derive(Debug)]
-pub(crate) struct Oldest {
-    /// With the party, where it is known.
-    places: BTreeMap<Place, Option<Party>>,
-    cap: usize,
-    /// There are (or may be) places behind the last one that are not listed here.
-    more: bool,
-}
-
-impl Oldest {
-    pub(crate) fn new(cap: usize) -> Self {
-        Oldest { places: BTreeMap::new(), cap, more: false }
-    }
-
-    /// False when it was listed already.
-    pub(crate) fn insert(&mut self, place: Place, party: Option<Party>) -> bool {
-        // Behind the last one listed stand others that are not: this one is of their kind.
-        if self.more && self.places.last_key_value().is_none_or(|(last, _)| place > *last) {
-            return true;
-        }
-        let new = match self.places.entry(place) {
-            At::Vacant(empty) => {
-                empty.insert(party);
-                true
-            }
-            At::Occupied(mut known) => {
-                if party.is_some() {
-                    known.insert(party);
-                }
-                false
-            }
-        };
-        if self.places.len() > self.cap {
-            self.places.pop_last();
-            self.more = true;
-        }
-        new
-    }
-
-    pub(crate) fn remove(&mut self, place: &Place) {
-        self.places.remove(place);
-    }
-
-    pub(crate) fn first(&self) -> Option<Place> {
-        self.places.first_key_value().map(|(place, _)| *place)
-    }
-
-    /// The first whose party may have one more in hand.
-    fn first_allowed(&self, shares: &Shares) -> Option<Place> {
-        self.places.iter().find(|(_, party)| shares.allow(party.as_ref())).map(|(place, _)| *place)
-    }
-
-    /// Nothing is listed, and yet there may be something: the set must be read again.
-    pub(crate) fn is_used_up(&self) -> bool {
-        self.places.is_empty() && self.more
-    }
-
-    /// Takes out every place whose time has come.
-    pub(crate) fn take_until(&mut self, micros: u64) -> Vec<Place> {
-        let mut due = Vec::new();
-        while let Some(first) = self.first().filter(|first| first.micros <= micros) {
-            self.places.remove(&first);
-            due.push(first);
-        }
-        due
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Place> {
-        self.places.keys().copied()
-    }
-}
-
 /// The claimable places of one queue by class, the oldest of each.
 #[derive(Debug)]
 pub(crate) struct Lineup {
@@ -119,7 +44,7 @@ pub(crate) struct Lineup {
 pub(crate) enum Turn {
     /// This one's.
     Of(Place),
-    /// A class is listed only in part and that part is used up: read the queue again.
+    /// A class is listed only in part, and of that part it is nobody's: read the queue again.
     Unknown,
     /// Nobody's.
     Nobody,
@@ -130,9 +55,26 @@ fn is_for_the_oldest(claims: u64) -> bool {
 }
 
 impl Lineup {
-    /// At most `cap` places of each class are kept.
+    /// At most `cap` places of each class are kept; more, while all of those are passed over.
     pub(crate) fn new(cap: usize) -> Self {
         Lineup { classes: std::array::from_fn(|_| Oldest::new(cap)) }
+    }
+
+    /// An empty one, for what is read again: it keeps as many as this one would.
+    pub(crate) fn as_large(&self) -> Self {
+        Lineup { classes: self.classes.each_ref().map(Oldest::as_large) }
+    }
+
+    /// What this one has is known by the one that was read meanwhile.
+    pub(crate) fn into_newer(self, mut newer: Self) -> Self {
+        for (old, newer) in self.classes.iter().zip(&mut newer.classes) {
+            newer.cap = newer.cap.max(old.cap);
+        }
+        for (place, party) in self.classes.into_iter().flat_map(Oldest::into_known) {
+            newer.insert(place, party);
+        }
+        newer.classes.iter_mut().for_each(Oldest::shrink);
+        newer
     }
 
     /// False when it was listed already.
@@ -147,8 +89,14 @@ impl Lineup {
     /// Whose turn it is after `claims` claims; who has its share in hand is passed over. The place is taken out.
     pub(crate) fn next(&mut self, claims: u64, shares: &Shares) -> Turn {
         let turn = self.turn(claims, shares);
-        if let Turn::Of(place) = turn {
-            self.remove(&place);
+        match turn {
+            Turn::Of(place) => self.remove(&place),
+            Turn::Unknown => self
+                .classes
+                .iter_mut()
+                .filter_map(|class| class.is_too_small(shares).then_some(class))
+                .for_each(Oldest::grow),
+            Turn::Nobody => {}
         }
         turn
     }
@@ -163,7 +111,7 @@ impl Lineup {
         }
     }
 
-    fn turn(&self, claims: u64, shares: &Shares) -> Turn {
+    fn turn(&mut self, claims: u64, shares: &Shares) -> Turn {
         if is_for_the_oldest(claims) { self.oldest(shares) } else { self.most_urgent(shares) }
     }
 
@@ -173,34 +121,29 @@ impl Lineup {
 
     /// So many are listed.
     pub(crate) fn len(&self) -> usize {
-        self.classes.iter().map(|class| class.places.len()).sum()
+        self.classes.iter().map(|class| class.len()).sum()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Place> {
         self.classes.iter().flat_map(Oldest::iter)
     }
 
-    /// With the parties, as far as they are known.
-    pub(crate) fn into_known(self) -> impl Iterator<Item = (Place, Option<Party>)> {
-        self.classes.into_iter().flat_map(|class| class.places)
-    }
-
-    fn most_urgent(&self, shares: &Shares) -> Turn {
-        for class in &self.classes {
+    fn most_urgent(&mut self, shares: &Shares) -> Turn {
+        for class in &mut self.classes {
             match class.first_allowed(shares) {
                 Some(place) => return Turn::Of(place),
-                None if class.is_used_up() => return Turn::Unknown,
+                None if class.is_used_up() || class.is_too_small(shares) => return Turn::Unknown,
                 None => {}
             }
         }
         Turn::Nobody
     }
 
-    fn oldest(&self, shares: &Shares) -> Turn {
-        if self.classes.iter().any(Oldest::is_used_up) {
+    fn oldest(&mut self, shares: &Shares) -> Turn {
+        if self.classes.iter_mut().any(|class| class.is_used_up() || class.is_too_small(shares)) {
             return Turn::Unknown;
         }
-        self.classes.iter().filter_map(|class| class.first_allowed(shares)).min().map_or(Turn::Nobody, Turn::Of)
+        self.classes.iter_mut().filter_map(|class| class.first_allowed(shares)).min().map_or(Turn::Nobody, Turn::Of)
     }
 
     fn class(&mut self, place: Place) -> &mut Oldest {
@@ -256,16 +199,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_is_taken_out_in_order() {
-        let mut oldest = Oldest::new(10);
-        for micros in [30, 10, 20] {
-            oldest.insert(place(5, micros), None);
-        }
-        assert_eq!(oldest.take_until(20), [place(5, 10), place(5, 20)]);
-        assert_eq!(oldest.first(), Some(place(5, 30)));
-    }
-
-    #[test]
     fn who_has_its_share_in_hand_is_passed_over() {
         let (mut lineup, mut shares) = (Lineup::new(100), Shares::default());
         shares.set_places(4);
@@ -283,5 +216,47 @@ mod tests {
         assert_eq!(lineup.next(0, &shares), Turn::Of(place(9, 6)), "whose it is will be seen");
         shares.ended(place(5, 0).id);
         assert_eq!(lineup.next(0, &shares), Turn::Of(place(5, 1)));
+    }
+
+    /// The shares of a party `a` that has one of four places, which is all it may have.
+    fn shares_of_a() -> (Party, Shares) {
+        let (a, mut shares) = (Party::List("a".into()), Shares::default());
+        shares.set_places(4);
+        shares.took(place(5, 0).id, a.clone());
+        (a, shares)
+    }
+
+    #[test]
+    fn while_all_known_are_passed_over_more_are_read_and_in_the_end_fewer_again() {
+        let (a, shares) = shares_of_a();
+        let there: Vec<Place> = (1..=20).map(|micros| place(5, micros)).collect();
+        let read = |lineup: Lineup| {
+            let mut newer = lineup.as_large();
+            for place in &there {
+                newer.insert(*place, None);
+            }
+            lineup.into_newer(newer)
+        };
+        let mut lineup = read(Lineup::new(4));
+        let (mut readings, mut looked_at) = (1, 0);
+        loop {
+            match lineup.next(0, &shares) {
+                Turn::Of(place) if place.micros == 18 => break,
+                Turn::Of(place) => {
+                    looked_at += 1;
+                    lineup.insert(place, Some(a.clone()));
+                }
+                Turn::Unknown => {
+                    readings += 1;
+                    lineup = read(lineup);
+                }
+                Turn::Nobody => panic!("18 is somebody else's"),
+            }
+        }
+        assert_eq!(readings, 4, "4, 8, 16 and all of them");
+        assert_eq!(looked_at, 17 + 3, "each once, but for the last of those that were known");
+        let rest = lineup.into_newer(Lineup::new(4).as_large());
+        assert_eq!(rest.classes[5].cap, 32);
+        assert_eq!(Lineup::new(4).into_newer(rest.as_large()).classes[5].cap, 4);
     }
 }

@@ -6,7 +6,8 @@ use rustix::io::Errno;
 
 use super::line::REMEMBERED;
 use super::spool::{Spool, is_leftover};
-use crate::lineup::{Oldest, Place};
+use crate::lineup::Place;
+use crate::oldest::Oldest;
 use crate::{QueueError, State};
 
 impl Spool {

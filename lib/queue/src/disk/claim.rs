@@ -183,9 +183,9 @@ impl DiskQueues {
                     spool.line.wait_for_scan();
                     continue;
                 }
-                Step::Scan(skipped) => {
+                Step::Scan(lineup, skipped) => {
                     let mut scanning = Scanning { line: &spool.line, began: Instant::now(), found: None };
-                    scanning.found = Some(spool.scan_new(&skipped)?);
+                    scanning.found = Some(spool.scan_new(*lineup, &skipped)?);
                     continue;
                 }
                 Step::Have(place, entry) => (place, *entry, Grip::Kept, 0, None),
@@ -206,8 +206,7 @@ impl DiskQueues {
 
 impl Spool {
     /// Reads `new`: what can be claimed, and which of the skipped files are still there. The rest is set aside.
-    fn scan_new(&self, skipped: &BTreeSet<Place>) -> Result<(Lineup, BTreeSet<Place>), QueueError> {
-        let mut lineup = Lineup::new(REMEMBERED);
+    fn scan_new(&self, mut lineup: Lineup, skipped: &BTreeSet<Place>) -> Result<(Lineup, BTreeSet<Place>), QueueError> {
         let mut still_skipped = BTreeSet::new();
         self.scan(State::New, |place| {
             if skipped.contains(&place) {

@@ -10,11 +10,13 @@ use listmill_queue_format::{Entry, EntryId};
 
 use super::journal::shelf::Shelf;
 use crate::clock;
-use crate::lineup::{Lineup, Oldest, Place, Turn};
+use crate::lineup::{Lineup, Place, Turn};
 use crate::lock::{Bell, lock};
+use crate::oldest::Oldest;
 use crate::shares::Shares;
 
-/// So many places of each class (and so many deferred ones) are remembered; the rest waits for the next scan.
+/// So many places of each class (and so many deferred ones) are remembered; the rest waits for the next scan. Of a class more, while all of those
+/// are of parties that have their share: whoever is behind them must be found.
 pub(super) const REMEMBERED: usize = 4096;
 /// So many files that are left where they are, are remembered so as not to open them again.
 const SKIPPED: usize = 100_000;
@@ -111,8 +113,8 @@ pub(super) enum Step {
     Try(Place),
     /// This one is claimed: it was in memory.
     Have(Place, Box<Entry>),
-    /// Scan `new`, without what is skipped, and say what was [found](Line::scanned).
-    Scan(Arc<BTreeSet<Place>>),
+    /// Scan `new` into this lineup, without what is skipped, and say what was [found](Line::scanned).
+    Scan(Box<Lineup>, Arc<BTreeSet<Place>>),
     /// Another thread is scanning `new`: nobody knows before it has [ended](Line::wait_for_scan).
     Unknown,
     /// There is nothing.
@@ -272,7 +274,7 @@ impl Line {
             Turn::Unknown if !state.new_scan.running => {
                 state.new_scan.running = true;
                 state.unsure = false;
-                Step::Scan(Arc::clone(&state.skipped))
+                Step::Scan(Box::new(state.lineup.as_large()), Arc::clone(&state.skipped))
             }
             Turn::Nobody if !state.new_scan.running => Step::Nothing,
             Turn::Unknown | Turn::Nobody => Step::Unknown,
@@ -292,15 +294,13 @@ impl Line {
         let mut state = lock(&self.state);
         state.new_scan = Scan { running: false, ended: Some(Instant::now()), took: began.elapsed() };
         let mut news = 0;
-        if let Some((mut lineup, still_skipped)) = found {
+        if let Some((lineup, still_skipped)) = found {
             let known = state.lineup.len();
             // What came during the scan may be missing in it.
-            for (place, party) in std::mem::replace(&mut state.lineup, Lineup::new(REMEMBERED)).into_known() {
-                lineup.insert(place, party);
-            }
+            let before = std::mem::replace(&mut state.lineup, Lineup::new(REMEMBERED));
+            state.lineup = before.into_newer(lineup);
             // One of them is for who has looked.
-            news = lineup.len().saturating_sub(known + 1);
-            state.lineup = lineup;
+            news = state.lineup.len().saturating_sub(known + 1);
             state.skipped = Arc::new(still_skipped);
         }
         self.wake(state, news);

@@ -9,7 +9,8 @@ use super::names::{is_why_name, shown};
 use super::setaside::CorruptReason;
 use super::shared::Shared;
 use super::spool::Spool;
-use crate::lineup::{Oldest, Place};
+use crate::lineup::Place;
+use crate::oldest::Oldest;
 use crate::{Listed, QueueError, QueueStatus, ShuntReason, State, clock};
 
 /// No first line is longer (SPEC.md, limits); one byte more shows that one is.
