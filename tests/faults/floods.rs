@@ -131,7 +131,9 @@ fn a_flood_to_one_list_does_not_go_before_another_lists_post() {
     wait_for("everything to arrive", || stand.count().0 == 0 && stand.sink.count() == all * MEMBERS);
     let order = order(&stand);
     let last = order.iter().rposition(|recipient| recipient.starts_with('v')).unwrap();
-    assert!(last < order.len() / 2, "the other list's last copy is number {last} of {}", order.len());
+    // A long flood is read through while it leaves.
+    let bound = order.len() / if full() { 10 } else { 2 };
+    assert!(last < bound, "the other list's last copy is number {last} of {}", order.len());
     stand.settle("R33", &format!("{flood} posts to one list before another's, whose last copy was number {last}"));
     running.stop();
 }
