@@ -12,16 +12,14 @@ use tempfile::TempDir;
 /// How much longer each sync takes.
 const SLOW: Duration = Duration::from_millis(200);
 
-#[test]
-fn a_call_to_the_disk_may_fail() {
+/// Lets the k-th of these calls fail, each k in its turn.
+fn fails(failures: &[(&str, &str)]) {
     if strace().is_none() {
         return;
     }
     let temporary = TempDir::new().unwrap();
     let at = if full() { place() } else { temporary.path().to_owned() };
     let calls: Vec<u32> = if full() { (1..=50).collect() } else { vec![1] };
-    // After a sync that fails in each of its threads a process takes its time: the journal's part of that has a test of its own.
-    let failures: &[_] = if full() { &FAILING } else { &FAILING[3..4] };
     for failure in failures {
         let mut mill = Mill::new(&memory(), &new_run(&at), calls.len() as u64 + 1);
         let done: Vec<_> = calls.iter().map(|call| failing(&mut mill, *failure, *call, &at).unwrap()).collect();
@@ -41,6 +39,33 @@ fn a_call_to_the_disk_may_fail() {
         println!("{line}");
         assert_eq!((books.lost(), books.doubled_in_store(), books.phantom()), (0, 0, 0), "{books}");
         assert!(books.doubled() <= CONNECTIONS * done.len(), "{books}");
+    }
+}
+
+// The sample is that of `rename`: after a sync that fails in each of its threads a process takes its time, and the journal's part of that has a test of its own.
+#[test]
+fn a_call_to_the_disk_may_fail_rename() {
+    fails(&FAILING[3..4]);
+}
+
+#[test]
+fn a_call_to_the_disk_may_fail_unlink() {
+    if full() {
+        fails(&FAILING[4..]);
+    }
+}
+
+#[test]
+fn a_call_to_the_disk_may_fail_pwrite() {
+    if full() {
+        fails(&FAILING[1..3]);
+    }
+}
+
+#[test]
+fn a_call_to_the_disk_may_fail_fsync() {
+    if full() {
+        fails(&FAILING[..1]);
     }
 }
 
