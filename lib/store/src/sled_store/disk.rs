@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -17,19 +18,33 @@ const TIDIED_MS: u64 = 2000;
 
 /// sled's tree, read.
 #[derive(Clone, Copy)]
-pub(super) struct Disk<'a>(pub(super) &'a sled::Tree);
+pub(super) struct Disk<'a> {
+    pub(super) tree: &'a sled::Tree,
+    /// The first error that reading has met.
+    pub(super) failed: &'a OnceLock<String>,
+}
+
+impl Disk<'_> {
+    /// After one error sled gives no other answer until it is opened anew, also when what failed was a write of a thread of its own.
+    pub(super) fn fault(&self, error: sled::Error) -> Unavailable {
+        let fault = fault(error);
+        let _ = self.failed.set(fault.reason.clone());
+        fault
+    }
+}
 
 impl Pages for Disk<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
-        Ok(self.0.get(key).map_err(fault)?.map(|value| value.to_vec()))
+        let value = self.tree.get(key).map_err(|error| self.fault(error))?;
+        Ok(value.map(|value| value.to_vec()))
     }
 
     fn below(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
-        Ok(self.0.get_lt(key).map_err(fault)?.map(pair))
+        Ok(self.tree.get_lt(key).map_err(|error| self.fault(error))?.map(pair))
     }
 
     fn above(&self, key: &[u8]) -> Result<Option<Pair>, Unavailable> {
-        Ok(self.0.get_gt(key).map_err(fault)?.map(pair))
+        Ok(self.tree.get_gt(key).map_err(|error| self.fault(error))?.map(pair))
     }
 }
 

@@ -9,14 +9,14 @@
 //! **Why it is durable.** sled's `flush` on Linux is `sync_file_range`, which forgets the length of the file and the disk's cache, so
 //! after it the file is synced as a file. Committers share both; see [`super::group`].
 //!
-//! After an error of sled's in a write, or a panic inside it, what it has in memory may be half a batch: then the engine is *broken*, and
+//! After an error of sled's, or a panic inside it, what it has in memory may be half a batch: then the engine is *broken*, and
 //! [`super::store`] opens another one from what is on disk.
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use listmill_core::{Refusal, SigningKeys, Unavailable};
 
@@ -44,6 +44,8 @@ pub(super) struct Engine {
     gate: RwLock<()>,
     desk: Mutex<Desk>,
     group: Group,
+    /// What reading has met.
+    failed: OnceLock<String>,
 }
 
 /// What whoever makes a batch has before it.
@@ -98,20 +100,30 @@ impl Engine {
             error => damaged(error.to_string()),
         })?;
         let files = MessageFiles::new(files_dir.clone());
-        let keys = meta::read_or_make(&db, dir, &files, new)?;
+        let failed = OnceLock::new();
+        let keys = meta::read_or_make(Disk { tree: &db, failed: &failed }, dir, &files, new)?;
         let data_path = sled_dir.join("db");
         let data = File::open(&data_path).map_err(files_error(&data_path))?;
         make_durable(&data, &sled_dir, dir, &marker).map_err(files_error(dir))?;
         let (known, gate, desk, group) = Default::default();
-        let engine = Engine { db, data, files, keys, known, gate, desk, group };
+        let engine = Engine { db, data, files, keys, known, gate, desk, group, failed };
         engine.sweep().map_err(|error| damaged(error.reason))?.map_err(files_error(&files_dir))?;
         Ok(engine)
+    }
+
+    fn disk(&self) -> Disk<'_> {
+        Disk { tree: &self.db, failed: &self.failed }
+    }
+
+    /// Why nothing can be read until it is opened anew.
+    pub(super) fn failed(&self) -> Option<&str> {
+        self.failed.get().map(String::as_str)
     }
 
     /// Reads at one moment: between two batches. What is not on its way to the disk yet is not seen.
     pub(super) fn read<T>(&self, read: impl FnOnce(Disk<'_>) -> Result<T, Unavailable>) -> Result<T, Unavailable> {
         let _between_batches = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        read(Disk(&self.db))
+        read(self.disk())
     }
 
     /// Makes a batch, and returns when it, and all that it has seen, is applied and durable.
@@ -147,7 +159,7 @@ impl Engine {
         let _arrival = self.group.arrive();
         let mut desk = self.desk();
         let Desk { pruning, made, last, .. } = &mut *desk;
-        let mut draft = Draft::new(Layer::new(Disk(&self.db), made));
+        let mut draft = Draft::new(Layer::new(self.disk(), made));
         let answer = make(&mut draft, pruning)?;
         let changes = draft.into_changes();
         *last += u64::from(!changes.is_empty());
@@ -212,7 +224,7 @@ impl Engine {
             }
             Ok(())
         };
-        let disk = Disk(&self.db);
+        let disk = self.disk();
         maps::outbox().each(&disk, &mut collect)?;
         maps::each_list(&disk, |list| maps::held_files(list).each(&disk, &mut collect))?;
         Ok(self.files.sweep(records.into_iter()))

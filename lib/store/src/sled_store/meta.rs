@@ -5,7 +5,7 @@ use std::path::Path;
 use listmill_core::{SigningKeys, Unavailable};
 use rand::Rng as _;
 
-use super::disk::{self, Disk, caught};
+use super::disk::{Disk, batch, caught, fault};
 use super::files::MessageFiles;
 use super::maps::{from_json, to_json};
 use super::upgrade;
@@ -21,53 +21,53 @@ pub(super) const SIGNING_KEY: &[u8] = b"m\0signing-keys";
 /// The signing keys of a store; a new store is given its schema and keys, an older one is brought to this release's schema. `new`: it may
 /// be new.
 pub(super) fn read_or_make(
-    db: &sled::Db,
+    disk: Disk<'_>,
     dir: &Path,
     files: &MessageFiles,
     new: bool,
 ) -> Result<SigningKeys, OpenError> {
     let damaged = |reason: String| OpenError::Damaged { path: dir.to_owned(), reason };
-    let read = |key| Disk(db).get(key).map_err(|error| damaged(error.reason));
+    let read = |key| disk.get(key).map_err(|error| damaged(error.reason));
     let Some(schema) = read(SCHEMA_KEY)? else {
         if !new {
             return Err(damaged("it held something, and now holds nothing".to_owned()));
         }
-        return make(db).map_err(|error| damaged(error.reason));
+        return make(disk.tree).map_err(|error| damaged(error.reason));
     };
     let found: u32 = from_json(&schema).map_err(|error| damaged(error.reason))?;
     if found > SCHEMA {
         return Err(OpenError::Newer { path: dir.to_owned(), found, known: SCHEMA });
     }
     if found < SCHEMA {
-        upgrade(db, found, files).map_err(|error| damaged(error.reason))?;
+        upgrade(disk, found, files).map_err(|error| damaged(error.reason))?;
     }
     let keys = read(SIGNING_KEY)?.ok_or_else(|| damaged("it has no signing keys".to_owned()))?;
     from_json(&keys).map_err(|error| damaged(error.reason))
 }
 
-fn make(db: &sled::Db) -> Result<SigningKeys, Unavailable> {
+fn make(tree: &sled::Tree) -> Result<SigningKeys, Unavailable> {
     let mut key = [0; 32];
     rand::rng().fill_bytes(&mut key);
     let keys = SigningKeys::new(vec![key]).expect("one key is a key");
-    let mut batch = sled::Batch::default();
-    batch.insert(SCHEMA_KEY, to_json(&SCHEMA));
-    batch.insert(SIGNING_KEY, to_json(&keys));
-    write(db, batch)?;
+    let mut first = sled::Batch::default();
+    first.insert(SCHEMA_KEY, to_json(&SCHEMA));
+    first.insert(SIGNING_KEY, to_json(&keys));
+    write(tree, first)?;
     Ok(keys)
 }
 
 /// Brings an older store to this schema, in one batch.
-fn upgrade(db: &sled::Db, found: u32, files: &MessageFiles) -> Result<(), Unavailable> {
-    let mut draft = Draft::new(Disk(db));
+fn upgrade(disk: Disk<'_>, found: u32, files: &MessageFiles) -> Result<(), Unavailable> {
+    let mut draft = Draft::new(disk);
     if found < 2 {
         upgrade::to_second(&mut draft, files)?;
     }
     draft.put(SCHEMA_KEY.to_vec(), to_json(&SCHEMA));
-    write(db, disk::batch(draft.into_changes()))
+    write(disk.tree, batch(draft.into_changes()))
 }
 
-fn write(db: &sled::Db, batch: sled::Batch) -> Result<(), Unavailable> {
-    let write = || db.apply_batch(batch).and_then(|()| db.flush());
-    caught(write).map_err(|reason| Unavailable { reason })?.map_err(disk::fault)?;
+fn write(tree: &sled::Tree, batch: sled::Batch) -> Result<(), Unavailable> {
+    let write = || tree.apply_batch(batch).and_then(|()| tree.flush());
+    caught(write).map_err(|reason| Unavailable { reason })?.map_err(fault)?;
     Ok(())
 }

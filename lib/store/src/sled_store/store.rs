@@ -68,7 +68,11 @@ impl SledStore {
         let fault = match caught(|| work(engine)) {
             Ok(Err(Fault::Broken(error))) => error.reason,
             Err(panic) => format!("a panic inside the store: {panic}"),
-            Ok(done) => return done,
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(fault)) => match engine.failed() {
+                Some(reason) => reason.to_owned(),
+                None => return Err(fault),
+            },
         };
         tracing::error!(store = %self.dir.display(), reason = fault, "the store is broken; it will be opened anew");
         *self.broken() = Some(Broken { reason: fault.clone(), since: Instant::now() });

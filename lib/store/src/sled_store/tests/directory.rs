@@ -9,6 +9,7 @@ use listmill_core::settings::Cascade;
 use listmill_core::{Commit, CommitError, Committed, MessageFile, Refusal, StoreChange, StoreView, Verdict};
 use tempfile::TempDir;
 
+use super::super::engine::{Engine, Fault};
 use super::super::maps;
 use super::super::store::SledStore;
 use super::{DAY, batch, create, dev, hold, message_files, open};
@@ -69,6 +70,24 @@ fn a_panic_makes_the_store_unavailable_until_it_is_opened_anew() {
     assert!(store.list(&dev()).unwrap().is_some(), "opened anew, with what was committed");
     let exists = Err(CommitError::Refused(Refusal::ListExists(dev())));
     assert_eq!(store.commit(&batch(3, DAY, vec![create()])), exists);
+}
+
+#[test]
+fn what_cannot_be_read_is_opened_anew_too() {
+    let dir = TempDir::new().unwrap();
+    let mut store = open(&dir);
+    assert_eq!(store.commit(&batch(1, DAY, vec![create()])), Ok(Committed::Now));
+    // As after a write of a thread of sled's own for which there was no room: every later answer is that error.
+    let read = |engine: &Engine| {
+        let error = sled::Error::Unsupported("no room".to_owned());
+        engine.read(|disk| Err::<(), _>(disk.fault(error))).map_err(Fault::from)
+    };
+    assert!(store.with(read).is_err());
+    let error = store.list(&dev()).unwrap_err().reason;
+    assert!(error.contains("no room") && error.contains("opened anew"), "{error}");
+
+    store.pause = Duration::ZERO;
+    assert!(store.list(&dev()).unwrap().is_some(), "opened anew, with what was committed");
 }
 
 #[test]
