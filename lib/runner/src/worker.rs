@@ -16,8 +16,8 @@ use crate::{Carried, Shell, Stop};
 const LOOK_AROUND: Duration = Duration::from_secs(3);
 /// The first wait when something is not to be had, doubled each time, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How often the outbox is looked at for what a crash left.
-const SWEEP: Duration = Duration::from_secs(60);
+/// How often the outbox is looked at for what a crash left, or a store that was opened anew: what is seen twice is sent.
+const SWEEP: Duration = Duration::from_secs(10);
 /// So many entries a thread takes at once, of those that are there: they share what waits for a disk. None is waited for.
 pub(crate) const AT_ONCE: usize = 16;
 /// And no more when their messages have so many octets.

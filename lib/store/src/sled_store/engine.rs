@@ -16,7 +16,10 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 use listmill_core::{Refusal, SigningKeys, Unavailable};
 
@@ -33,6 +36,9 @@ use crate::blocks::{Changed, Draft, Layer};
 const MARKER: &str = "FORMAT";
 const MARKER_TEXT: &str = "listmill store, sled, schema 3\n";
 
+/// A sync that takes so long is looked after.
+const LONG: Duration = Duration::from_secs(1);
+
 /// An opened database.
 pub(super) struct Engine {
     pub(super) db: sled::Db,
@@ -46,6 +52,8 @@ pub(super) struct Engine {
     group: Group,
     /// What reading has met.
     failed: OnceLock<String>,
+    /// Since when a sync is under way, or when it was looked after last.
+    syncing: Mutex<Option<Instant>>,
 }
 
 /// What whoever makes a batch has before it.
@@ -105,8 +113,8 @@ impl Engine {
         let data_path = sled_dir.join("db");
         let data = File::open(&data_path).map_err(files_error(&data_path))?;
         make_durable(&data, &sled_dir, dir, &marker).map_err(files_error(dir))?;
-        let (known, gate, desk, group) = Default::default();
-        let engine = Engine { db, data, files, keys, known, gate, desk, group, failed };
+        let (known, gate, desk, group, syncing) = Default::default();
+        let engine = Engine { db, data, files, keys, known, gate, desk, group, failed, syncing };
         engine.sweep().map_err(|error| damaged(error.reason))?.map_err(files_error(&files_dir))?;
         Ok(engine)
     }
@@ -202,12 +210,30 @@ impl Engine {
     /// Makes durable what is applied.
     fn sync(&self) -> Result<(), Fault> {
         self.desk().lost = true;
-        self.db.flush().map_err(broken)?;
+        *self.syncing() = Some(Instant::now());
+        let flushed = self.db.flush();
+        *self.syncing() = None;
+        flushed.map_err(broken)?;
         self.data
             .sync_data()
             .map_err(|error| Fault::Broken(Unavailable { reason: format!("sled's file cannot be synced: {error}") }))?;
         self.desk().lost = false;
         Ok(())
+    }
+
+    /// Wakes whoever waits in sled for a sync that has failed: after some errors sled tells nobody, but who asks next. One that is only slow
+    /// goes on. Nobody waits here.
+    pub(super) fn look_after_sync(&self) {
+        let mut syncing = self.syncing();
+        if syncing.is_some_and(|since| since.elapsed() >= LONG) {
+            *syncing = Some(Instant::now());
+            // The first poll has a thread of sled's ask, and the answer concerns nobody.
+            let _ = pin!(self.db.flush_async()).poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+
+    fn syncing(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.syncing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {

@@ -62,6 +62,7 @@ impl SledStore {
 
     /// Works with the engine; what breaks it is noted.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Engine) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.look_after_sync();
         self.mend()?;
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = engine.as_ref().ok_or_else(|| Unavailable { reason: "it is being opened anew".to_owned() })?;
@@ -77,6 +78,13 @@ impl SledStore {
         tracing::error!(store = %self.dir.display(), reason = fault, "the store is broken; it will be opened anew");
         *self.broken() = Some(Broken { reason: fault.clone(), since: Instant::now() });
         Err(Fault::Broken(Unavailable { reason: fault }))
+    }
+
+    /// Also while the engine is broken: whoever waits in it keeps it from being opened anew.
+    fn look_after_sync(&self) {
+        if let Ok(engine) = self.engine.try_read() {
+            engine.iter().for_each(Engine::look_after_sync);
+        }
     }
 
     /// Opens another engine when the one before has broken a while ago.
