@@ -76,7 +76,11 @@ fn a_relay_that_makes_return_paths_gets_a_page_in_a_transaction_and_what_comes_b
     wait_for("the failure to be noted", || shown(&member(7))["bounces"]["events"][0]["cause"] == "gone");
     site.settle(&["bounce", "outbound"]);
     let seven = shown(&member(7));
-    assert_eq!((&seven["delivery"], &seven["bounces"]["events"][0]["weight"]), (&"each".into(), &0.5.into()), "{seven}");
+    assert_eq!(
+        (&seven["delivery"], &seven["bounces"]["events"][0]["weight"]),
+        (&"each".into(), &0.5.into()),
+        "{seven}"
+    );
     assert!(!seven.to_string().contains("call 0123"), "words that anybody may have written: {seven}");
     assert!(shown(&member(8)).get("bounces").is_none_or(serde_json::Value::is_null), "{}", shown(&member(8)));
     assert_eq!(site.json(&["list", "show", DEV])["members"], MEMBERS, "nobody left because of a complaint");
