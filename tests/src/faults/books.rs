@@ -224,4 +224,12 @@ mod tests {
         assert_eq!((books.0[&Class::Letter].doubled, books.0[&Class::Join].doubled), (1, 1));
         assert_eq!((books.doubled(), books.doubled_in_store()), (2, 1));
     }
+
+    #[test]
+    fn a_bounce_that_counts_twice_is_doubled_in_the_store() {
+        let submissions = BTreeMap::from([((Kind::Bounce, 3), Outcome::Accepted)]);
+        let noted = |times| Effect { kind: Kind::Bounce, person: person(Kind::Bounce, 3), times, there: true };
+        let doubled = |times| Books::join(&submissions, &BTreeMap::new(), &[noted(times)]).doubled_in_store();
+        assert_eq!((doubled(1), doubled(2)), (0, 1));
+    }
 }

@@ -254,8 +254,10 @@ impl Mill {
         }
         let held = held(&store);
         let effect = |((kind, person), times): ((Kind, String), usize)| {
-            let there = is_there(&store, kind, &person, &held);
-            (there || times > 0).then_some(Effect { kind, person, times, there })
+            let found = found(&store, kind, &person, &held);
+            // A bounce is on no record but the member's: that of two there has two events, and counts twice.
+            let times = if kind == Kind::Bounce { found } else { times };
+            (found > 0 || times > 0).then_some(Effect { kind, person, times, there: found > 0 })
         };
         times.into_iter().filter_map(effect).collect()
     }
@@ -280,8 +282,7 @@ fn done(line: &str) -> Option<(Kind, String)> {
     };
     let joined = || between(CLUB, "", " added as member").map(|person| (Kind::Join, person));
     let held = || between(GUARDED, "post by ", " held").map(|person| (Kind::Held, person));
-    let noted = || between(WIDE, "failed delivery of ", " noted").map(|person| (Kind::Bounce, person));
-    joined().or_else(held).or_else(noted)
+    joined().or_else(held)
 }
 
 /// Authors of all held posts.
@@ -295,12 +296,15 @@ fn held(store: &RemoteStore) -> Vec<String> {
     }
 }
 
-fn is_there(store: &RemoteStore, kind: Kind, person: &str, held: &[String]) -> bool {
+/// How often the store has it.
+fn found(store: &RemoteStore, kind: Kind, person: &str, held: &[String]) -> usize {
     let address: Address = person.parse().unwrap();
     match kind {
-        Kind::Post => false,
-        Kind::Join => store.member(&CLUB.parse().unwrap(), &address).unwrap().is_some(),
-        Kind::Held => held.iter().any(|author| author == person),
-        Kind::Bounce => store.bounces(&WIDE.parse().unwrap(), &address).unwrap().is_some(),
+        Kind::Post => 0,
+        Kind::Join => usize::from(store.member(&CLUB.parse().unwrap(), &address).unwrap().is_some()),
+        Kind::Held => held.iter().filter(|author| *author == person).count(),
+        Kind::Bounce => {
+            store.bounces(&WIDE.parse().unwrap(), &address).unwrap().map_or(0, |record| record.events.len())
+        }
     }
 }
