@@ -113,9 +113,10 @@ impl Network {
         })
     }
 
-    /// Whether a connection from a host to this address comes about.
+    /// Whether a connection from a host to this address comes about. The first packet may be lost while a cable is new; it is sent again after a
+    /// second.
     pub fn reaches(&self, from: &str, to: SocketAddr) -> bool {
-        self.within(from, || TcpStream::connect_timeout(&to, Duration::from_millis(300)).is_ok())
+        self.within(from, || TcpStream::connect_timeout(&to, Duration::from_millis(1500)).is_ok())
     }
 
     /// Cuts a cable, at the end of `far`: `near` gets no answer any more, and nothing tells it.
