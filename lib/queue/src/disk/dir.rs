@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat, Timestamps};
 use rustix::io::Errno;
@@ -12,6 +14,7 @@ use rustix::path::Arg;
 use super::names::shown;
 use super::sync::GroupCommit;
 use crate::QueueError;
+use crate::lock::lock;
 
 /// Nobody but the user of the runners reads other people's mail.
 const PRIVATE_DIR: Mode = Mode::RWXU;
@@ -23,7 +26,28 @@ pub(super) struct Dir {
     fd: OwnedFd,
     path: PathBuf,
     syncs: GroupCommit,
+    /// When it was found empty, if it was.
+    empty: Mutex<Option<Empty>>,
 }
+
+/// That a directory was read and had nothing in it.
+#[derive(Debug, Clone, Copy)]
+struct Empty {
+    /// When it was changed for the last time, as the file system says, before it was read.
+    changed: Changed,
+    /// Since when that has been seen.
+    since: Instant,
+    /// When it was read last, if that was after the file system's clock had gone on: a change from then on shows.
+    read: Option<Instant>,
+}
+
+/// Seconds and nanoseconds of a directory's last change.
+type Changed = (i64, u64);
+
+/// The coarsest clock of a file system.
+const TICK: Duration = Duration::from_secs(2);
+/// An empty directory is read again after so long all the same: not every file system keeps the time of the last change.
+const ANYWAY: Duration = Duration::from_secs(30);
 
 /// A file that was opened as an entry, and what it was then.
 pub(super) struct Opened {
@@ -39,7 +63,7 @@ impl Dir {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd =
             rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| failed("open the directory", errno.into()))?;
-        Ok(Dir { fd, path: path.to_owned(), syncs: GroupCommit::default() })
+        Ok(Dir { fd, path: path.to_owned(), syncs: GroupCommit::default(), empty: Mutex::default() })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -159,15 +183,33 @@ impl Dir {
         synced.map_err(|errno| QueueError::os("sync the directory", self.path.display(), errno.into()))
     }
 
-    /// Calls `each` with the name and type of everything in the directory, in no order, without holding it in memory.
+    /// Calls `each` with the name and type of everything in the directory, in no order, without holding it in memory. One that was empty and has not
+    /// been changed since is not read again: that would be most of what a process does that has nothing to do.
     pub(super) fn for_each(&self, mut each: impl FnMut(&[u8], FileType)) -> Result<(), QueueError> {
         let failed = |errno: Errno| QueueError::os("read the directory", self.path.display(), errno.into());
-        for entry in rustix::fs::Dir::read_from(&self.fd).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+        let stat = rustix::fs::fstat(&self.fd).map_err(failed)?;
+        let (changed, now) = ((stat.st_mtime, stat.st_mtime_nsec), Instant::now());
+        let known = lock(&self.empty).filter(|empty| empty.changed == changed);
+        if known.and_then(|empty| empty.read).is_some_and(|read| now.duration_since(read) < ANYWAY) {
+            return Ok(());
+        }
+        let is_empty = self.read(&mut each).map_err(failed)?;
+        let since = known.map_or(now, |empty| empty.since);
+        let read = (now.duration_since(since) >= TICK).then_some(now);
+        *lock(&self.empty) = is_empty.then_some(Empty { changed, since, read });
+        Ok(())
+    }
+
+    /// Does the reading; `true` when there was nothing.
+    fn read(&self, each: &mut impl FnMut(&[u8], FileType)) -> Result<bool, Errno> {
+        let mut is_empty = true;
+        for entry in rustix::fs::Dir::read_from(&self.fd)? {
+            let entry = entry?;
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
+            is_empty = false;
             let file_type = match entry.file_type() {
                 FileType::Unknown => match self.stat(name) {
                     Ok(stat) => FileType::from_raw_mode(stat.st_mode),
@@ -177,7 +219,7 @@ impl Dir {
             };
             each(name.to_bytes(), file_type);
         }
-        Ok(())
+        Ok(is_empty)
     }
 }
 
@@ -244,5 +286,58 @@ fn make(path: &Path) -> io::Result<()> {
     match rustix::fs::mkdir(path, PRIVATE_DIR) {
         Ok(()) | Err(Errno::EXIST) => File::open(parent)?.sync_all(),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Dir) -> Vec<String> {
+        let mut names = Vec::new();
+        dir.for_each(|name, _| names.push(shown(name))).unwrap();
+        names
+    }
+
+    /// As if it had been looked at that much earlier.
+    fn age(dir: &Dir, by: Duration) {
+        let mut empty = lock(&dir.empty);
+        let empty = empty.as_mut().unwrap();
+        empty.since = empty.since.checked_sub(by).unwrap();
+        empty.read = empty.read.map(|read| read.checked_sub(by).unwrap());
+    }
+
+    #[test]
+    fn an_empty_directory_is_read_again_when_it_was_changed_or_after_a_while() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = Dir::open(home.path()).unwrap();
+        let stat = rustix::fs::fstat(&dir.fd).unwrap();
+        let changed = rustix::fs::Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as _ };
+        let as_before = || {
+            let times = Timestamps { last_access: changed, last_modification: changed };
+            rustix::fs::futimens(&dir.fd, &times).unwrap();
+        };
+        assert_eq!(names(&dir), [] as [&str; 0]);
+        dir.mark("within-the-tick").unwrap();
+        as_before();
+        assert_eq!(names(&dir), ["within-the-tick"], "a change at once need not show");
+
+        dir.unlink("within-the-tick").unwrap();
+        as_before();
+        assert!(names(&dir).is_empty());
+        age(&dir, TICK);
+        assert!(names(&dir).is_empty());
+        dir.mark("unseen").unwrap();
+        as_before();
+        assert!(names(&dir).is_empty(), "it is not read");
+        age(&dir, ANYWAY);
+        assert_eq!(names(&dir), ["unseen"], "it is read all the same");
+
+        dir.unlink("unseen").unwrap();
+        names(&dir);
+        age(&dir, TICK);
+        names(&dir);
+        dir.mark("seen").unwrap();
+        assert_eq!(names(&dir), ["seen"]);
     }
 }
