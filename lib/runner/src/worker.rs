@@ -14,6 +14,8 @@ use crate::{Carried, Shell, Stop};
 
 /// How long a worker waits for work before it shows that it is alive; new work wakes it at once. Who does not show for five seconds is taken to hang.
 const LOOK_AROUND: Duration = Duration::from_secs(3);
+/// The same for a worker that need not show.
+const LOOK_AROUND_PATIENTLY: Duration = Duration::from_secs(30);
 /// The first wait when something is not to be had, doubled each time, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How often the outbox is looked at for what a crash left, or a store that was opened anew: what is seen twice is sent.
@@ -78,8 +80,9 @@ pub fn serve(
             let (runner, shell, stop) = (Arc::clone(runner), shell.clone(), stop.clone());
             let name = format!("runner-{}-{number}", runner.queue());
             // They began together, and would else all look at the same instant, in each other's way.
-            let look_around = LOOK_AROUND
-                - LOOK_AROUND / 3 * u32::try_from(number).unwrap_or(0) / u32::try_from(threads).unwrap_or(1);
+            let look_around = if runner.is_patient() { LOOK_AROUND_PATIENTLY } else { LOOK_AROUND };
+            let look_around = look_around
+                - look_around / 3 * u32::try_from(number).unwrap_or(0) / u32::try_from(threads).unwrap_or(1);
             std::thread::Builder::new().name(name).spawn(move || work(&*runner, &shell, &stop, look_around))
         })
         .collect()

@@ -186,13 +186,13 @@ impl Line {
     /// An entry waits for a clock.
     pub(super) fn deferred(&self, places: impl IntoIterator<Item = Place>) {
         let mut state = lock(&self.state);
-        let mut first = state.deferred.first();
+        let first = state.deferred.first();
         for place in places {
             state.deferred.insert(place, None);
         }
         // Somebody has to look at the clock again when there is a new first one.
-        first = if first == state.deferred.first() { None } else { state.deferred.first() };
-        self.wake(state, usize::from(first.is_some()));
+        let is_other = state.deferred.first() != first;
+        self.wake(state, usize::from(is_other));
     }
 
     /// Whether the queue is paused, as seen just now.
@@ -407,14 +407,17 @@ impl Line {
 
     /// A scan of `deferred` has ended.
     pub(super) fn scanned_deferred(&self, began: Instant, found: Option<Oldest>) {
-        self.change(|state| {
-            state.deferred_scan = Scan { running: false, ended: Some(Instant::now()), took: began.elapsed() };
-            let Some(mut found) = found else { return };
+        let mut state = lock(&self.state);
+        state.deferred_scan = Scan { running: false, ended: Some(Instant::now()), took: began.elapsed() };
+        let first = state.deferred.first();
+        if let Some(mut found) = found {
             for place in state.deferred.iter() {
                 found.insert(place, None);
             }
             state.deferred = found;
-        });
+        }
+        let is_other = state.deferred.first() != first;
+        self.wake(state, usize::from(is_other));
     }
 
     /// The deferred entries whose time has come; each is answered once.
