@@ -18,12 +18,23 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// What is wrong with a disk that has less, for a person.
-    pub(crate) fn shortage(&self, disk: &Disk) -> Option<String> {
+    /// What is wrong with a disk that has less, for a person; else what it has.
+    ///
+    /// # Errors
+    /// The disk has less.
+    pub fn compare(&self, disk: &Disk) -> Result<String, String> {
         let is_full = disk.free < self.octets || disk.free_inodes.is_some_and(|free| free < self.inodes);
-        let inodes = disk.free_inodes.map_or_else(String::new, |free| format!(" and {free} inodes"));
-        let (path, mebibytes) = (disk.path.display(), disk.free >> 20);
-        is_full.then(|| format!("the disk of {path} is full: {mebibytes} MiB{inodes} are free"))
+        let inodes = |count: u64| disk.free_inodes.map_or_else(String::new, |_| format!(" and {count} inodes"));
+        let (free, files) = (disk.free >> 20, disk.free_inodes.map_or_else(String::new, inodes));
+        let (least, least_files) = (self.octets >> 20, inodes(self.inodes));
+        if is_full {
+            let path = disk.path.display();
+            Err(format!(
+                "the disk of {path} is full: {free} MiB{files} are free, of [guard]'s {least} MiB{least_files}"
+            ))
+        } else {
+            Ok(format!("{free} MiB{files} are free; below {least} MiB{least_files} no mail is taken"))
+        }
     }
 }
 
@@ -82,7 +93,7 @@ impl Room {
             let _ = self.0.spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, unknown);
             return;
         };
-        let shortage = disks.iter().find_map(|disk| self.0.floor.shortage(disk));
+        let shortage = disks.iter().find_map(|disk| self.0.floor.compare(disk).err());
         let above = disks.iter().map(|disk| disk.free.saturating_sub(self.0.floor.octets)).min();
         let spare = if shortage.is_some() { 0 } else { above.unwrap_or(u64::MAX) };
         self.0.spare.store(spare, Ordering::Relaxed);
@@ -142,8 +153,9 @@ mod tests {
     #[test]
     fn a_shortage_says_where_and_how_much_is_left() {
         let floor = Floor { octets: 64 << 20, inodes: 1_000 };
-        assert_eq!(floor.shortage(&disk(64 << 20, Some(1_000))), None);
-        let told = floor.shortage(&disk(3 << 20, Some(7)));
-        assert_eq!(told.as_deref(), Some("the disk of /data is full: 3 MiB and 7 inodes are free"));
+        let told = floor.compare(&disk(64 << 20, Some(1_000))).unwrap();
+        assert_eq!(told, "64 MiB and 1000 inodes are free; below 64 MiB and 1000 inodes no mail is taken");
+        let told = floor.compare(&disk(3 << 20, Some(7))).unwrap_err();
+        assert_eq!(told, "the disk of /data is full: 3 MiB and 7 inodes are free, of [guard]'s 64 MiB and 1000 inodes");
     }
 }

@@ -43,7 +43,8 @@ pub(crate) enum Command {
     Check,
     /// Serve until SIGTERM or SIGINT: the runners that are named; else those that the site file places on `--host`; else all
     Run {
-        /// The runners to serve: inbound, auth, moderation, pending, outbound, command [default: all of this host]
+        /// The runners to serve: inbound, auth, moderation, pending, outbound, bounce, command [default: all of this host]
+        #[arg(value_parser = runner)]
         runners: Vec<Queue>,
     },
     /// The whole story on this machine in a few seconds: a list, a post, its copies, a held post
@@ -158,7 +159,7 @@ pub(crate) struct Json {
 pub(crate) enum Bounce {
     /// Say what each of these messages is, whom it names, and whose fault it is; and with a site file what would follow from it, stage by stage, without doing it
     Explain {
-        /// Files of one message each; their lines may end in any way
+        /// Files of one message each, or `-` for standard input; their lines may end in any way
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// The address of a list that they came to [default: the one in their Delivered-To, X-Original-To or To field]
@@ -554,6 +555,12 @@ pub(crate) enum StorePlace {
     Sled(PathBuf),
     /// In a database; its URL.
     Postgres(String),
+}
+
+/// A runner has the name of the queue that it serves.
+fn runner(word: &str) -> Result<Queue, String> {
+    let names = || Queue::ALL.map(Queue::name).join(", ");
+    word.parse().map_err(|_| format!("there is no such runner; the runners are {}", names()))
 }
 
 fn store_place(text: &str) -> Result<StorePlace, String> {

@@ -1,5 +1,6 @@
 //! Standard output: tables for people, JSON for programs.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -44,6 +45,12 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> Outcome {
 /// What came from outside goes to a terminal without control characters.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// So many of something.
+pub(crate) fn number(count: impl Display + PartialEq + From<u8>, one: &str, many: &str) -> String {
+    let is_one = count == 1.into();
+    format!("{count} {}", if is_one { one } else { many })
 }
 
 /// Octets for people.

@@ -110,7 +110,7 @@ impl HostReport {
         if let Some(Err(reason)) = &sights.store {
             reasons.insert(format!("the store cannot be reached: {reason}"));
         }
-        reasons.extend(sights.disks.iter().filter_map(|disk| sights.floor.shortage(disk)));
+        reasons.extend(sights.disks.iter().filter_map(|disk| sights.floor.compare(disk).err()));
         HostReport { processes, sights, expected, at_broker, reasons: reasons.into_iter().collect() }
     }
 
@@ -168,7 +168,10 @@ pub(crate) mod tests {
         let sights =
             Sights { disks: vec![disk], floor, store: Some(Err("it is away".to_owned())), ..Sights::default() };
         let full = of(&[Queue::Auth, Queue::Outbound], sights).health();
-        assert_eq!(full, "the disk of /data is full: 3 MiB are free\nthe store cannot be reached: it is away\n");
+        assert_eq!(
+            full,
+            "the disk of /data is full: 3 MiB are free, of [guard]'s 64 MiB\nthe store cannot be reached: it is away\n"
+        );
     }
 
     #[test]

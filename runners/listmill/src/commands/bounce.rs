@@ -2,6 +2,7 @@
 //!
 //! What the message says needs no site. With one, the stages are asked as for [`super::explain`]: nothing is written anywhere.
 
+use std::io::{self, Read};
 use std::path::Path;
 
 use listmill_core::{Address, Resolved, Timestamp, Word, resolve};
@@ -19,6 +20,9 @@ use crate::output;
 
 /// Fields that say to which address a message came, the surest first.
 const ARRIVED_AT: [&str; 6] = ["Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To", "Cc"];
+
+/// The name of standard input.
+const STDIN: &str = "-";
 
 /// One file, as `--json` shows it.
 #[derive(Serialize)]
@@ -76,7 +80,13 @@ pub(crate) fn run(command: Bounce, office: Option<&Office>) -> Outcome {
 
 /// The message, its lines ended as the intake has them.
 fn message(file: &Path) -> Outcome<Vec<u8>> {
-    let message = std::fs::read(file).map_err(|error| Failure::io(format!("read {}", file.display()), &error))?;
+    let read = if file == Path::new(STDIN) {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(file)
+    };
+    let message = read.map_err(|error| Failure::io(format!("read {}", file.display()), &error))?;
     let message = crlf(message);
     match listmill_mail::limits::excess(&message) {
         Some(why) => Err(Failure::data(format!("{} would not be taken in: {why}", file.display()))),

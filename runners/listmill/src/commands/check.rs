@@ -13,13 +13,14 @@ use listmill_outbound::MAX_SHARED;
 use listmill_queue::amqp_check;
 use listmill_queue_format::Queue;
 use listmill_runner::config::{QueueBackendKind, Site, StoreBackendKind};
+use listmill_runner::disks;
 use listmill_store::Opened;
 use rustix::fs::Access;
 
 use crate::backends::Stay;
 use crate::commands::{check_host, status};
 use crate::failure::{Failure, Outcome};
-use crate::{backends, office, output, placement, texts, wiring};
+use crate::{backends, office, output, placement, texts, watching, wiring};
 
 /// How long the smarthost may take for each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,6 +66,7 @@ pub(crate) fn run(site: &Site) -> Outcome {
     let running = !status::processes(site).is_empty();
     queues(site, &mut report)?;
     report.line(&format!("data {}", site.data.display()), private(&site.data))?;
+    room(site, &mut report)?;
     let serves = |queue| placed.is_none_or(|placed| placed.contains(&queue));
     if serves(Queue::Inbound) {
         site.listen
@@ -112,9 +114,21 @@ fn store(site: &Site, report: &mut Report) -> Outcome {
             Opened::Shared(_) => "",
         };
         let figures = opened.store().figures().map_err(|error| error.reason)?;
-        Ok(format!("{}{whose}, {} lists, {} people", figures.backend, figures.lists, figures.people))
+        let (lists, people) =
+            (output::number(figures.lists, "list", "lists"), output::number(figures.people, "person", "people"));
+        Ok(format!("{}{whose}, {lists}, {people}", figures.backend))
     });
     report.line(&what, looked)
+}
+
+/// Each disk that this host writes to has room for more mail.
+fn room(site: &Site, report: &mut Report) -> Outcome {
+    match disks(&watching::roots(site)) {
+        Ok(disks) => disks.iter().try_for_each(|disk| {
+            report.line(&format!("room on the disk of {}", disk.path.display()), site.floor.compare(disk))
+        }),
+        Err(reason) => report.line("room", Err(reason)),
+    }
 }
 
 /// The broker answers this host, has what is needed, and lets it do what its runners do.

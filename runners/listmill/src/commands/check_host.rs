@@ -10,6 +10,7 @@ use listmill_runner::config::{Access, QueueBackendKind, Site, StoreBackendKind};
 
 use super::check::Report;
 use crate::failure::Outcome;
+use crate::output;
 use crate::placement;
 
 /// How long a service may take to be reached that should not be.
@@ -70,7 +71,7 @@ fn can_be_reached((host, port): &(String, u16)) -> bool {
 fn directory(site: &Site, report: &mut Report) -> Outcome {
     let what = format!("directory {}", site.directory().display());
     match KnownDirectory::open(&site.directory()).last() {
-        Ok(directory) => report.line(&what, Ok(format!("{} lists", directory.len()))),
+        Ok(directory) => report.line(&what, Ok(output::number(directory.len(), "list", "lists"))),
         Err(_) => report.note(
             &what,
             "none was seen yet: until the host with the store has published one, mail is told to come again (451)",

@@ -226,7 +226,7 @@ fn recipients(entry: &Entry) -> Outcome {
     if entry.recipients.is_empty() {
         return Ok(());
     }
-    output::line(format!("{} recipients", entry.recipients.len()))?;
+    output::line(output::number(entry.recipients.len(), "recipient", "recipients"))?;
     for recipient in entry.recipients.iter().take(SHOWN) {
         let said = recipient.outcome.as_ref().map_or_else(String::new, |last| {
             format!(": {} {} {}", last.code, last.status, output::printable(&last.text))

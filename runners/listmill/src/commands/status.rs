@@ -101,13 +101,13 @@ fn store(site: &Site) -> Result<StoreFigures, String> {
 
 fn held(store: &StoreFigures) -> String {
     format!(
-        "store: {} in {}: {} lists, {} people, {} held posts, {} unconfirmed requests, {} on disk, {} of cache",
+        "store: {} in {}: {}, {}, {}, {}, {} on disk, {} of cache",
         store.backend,
         store.location,
-        store.lists,
-        store.people,
-        store.held,
-        store.requests,
+        output::number(store.lists, "list", "lists"),
+        output::number(store.people, "person", "people"),
+        output::number(store.held, "held post", "held posts"),
+        output::number(store.requests, "unconfirmed request", "unconfirmed requests"),
         output::octets(store.disk_bytes),
         output::octets(store.cache_bytes)
     )

@@ -95,7 +95,11 @@ fn hop(site: &Site, line: &TrailLine) -> Outcome {
     }
     line.did.iter().try_for_each(|step| {
         let to = step.to.map(|queue| format!(" to {queue}")).unwrap_or_default();
-        let recipients = if step.recipients > 0 { format!(", {} recipients", step.recipients) } else { String::new() };
+        let recipients = if step.recipients > 0 {
+            format!(", {}", output::number(step.recipients, "recipient", "recipients"))
+        } else {
+            String::new()
+        };
         let letter = step.letter.as_ref().map(|id| format!("; a letter of ours: <{id}>")).unwrap_or_default();
         let id = step.entry.unwrap_or(line.entry);
         output::line(output::printable(&format!("{start}: {}{to}: {}{recipients}{letter} ({id})", step.did, step.why)))
@@ -152,9 +156,9 @@ fn replies(fates: &[Fate]) -> Outcome {
 fn sentence(totals: Totals) -> String {
     let Totals { handed_out, delivered, waiting, refused, given_up, not_attempted } = totals;
     let all = delivered + waiting + refused + given_up + not_attempted;
-    let all = if handed_out == 0 { all } else { handed_out };
+    let all = output::number(if handed_out == 0 { all } else { handed_out }, "recipient", "recipients");
     format!(
-        "{all} recipients: {delivered} delivered, {waiting} waiting, {refused} refused, {given_up} given up, {not_attempted} not attempted here"
+        "{all}: {delivered} delivered, {waiting} waiting, {refused} refused, {given_up} given up, {not_attempted} not attempted here"
     )
 }
 
