@@ -42,5 +42,5 @@ pub use watch::{
     Disk, Endpoint, HostReport, Latency, Notifier, ProcessReport, QueueFigures, Reporter, Roots, RunnerReport, Sights,
     Tally, Watch, disks,
 };
-pub use window::{PagingWorker, Window};
+pub use window::{Ahead, PagingWorker, Window};
 pub use worker::{Runner, StageWorker, serve, sweep_outbox};

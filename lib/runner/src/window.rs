@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use listmill_core::Stage;
+use listmill_core::settings::Copies;
 use listmill_queue::{Claimed, QueueError};
 use listmill_queue_format::{Entry, EntryId, Queue};
 
@@ -41,11 +42,20 @@ pub struct PagingWorker<S> {
 /// as many again.
 #[derive(Debug)]
 pub struct Window {
-    pages: usize,
+    ahead: Ahead,
     page: fn(&Entry) -> EntryId,
     lists: Mutex<HashMap<String, Pages>>,
     /// When a page was written last while the smarthost seemed to be away.
     tried: Mutex<Option<Instant>>,
+}
+
+/// How many pages of a list may wait, besides the first of each post.
+#[derive(Debug, Clone, Copy)]
+pub struct Ahead {
+    /// Where each copy is a transaction of its own: all connections can work on one page.
+    pub personal: usize,
+    /// Where all copies are the same: a page may be one transaction, which one connection works on.
+    pub shared: usize,
 }
 
 #[derive(Debug)]
@@ -57,9 +67,16 @@ struct Pages {
 }
 
 impl Window {
-    /// At most `pages` pages of a list wait, besides the first of each post; `page` tells the id of the outbound entry that an entry's page becomes.
-    pub fn new(pages: usize, page: fn(&Entry) -> EntryId) -> Window {
-        Window { pages: pages.max(1), page, lists: Mutex::default(), tried: Mutex::default() }
+    /// At most so many pages of a list wait; `page` tells the id of the outbound entry that an entry's page becomes.
+    pub fn new(ahead: Ahead, page: fn(&Entry) -> EntryId) -> Window {
+        Window { ahead, page, lists: Mutex::default(), tried: Mutex::default() }
+    }
+
+    /// How many pages of this list may wait.
+    fn most(&self, shell: &Shell, list: &str) -> usize {
+        let known = || shell.store.as_ref()?.list(&list.parse().ok()?).ok()?;
+        let is_shared = known().is_some_and(|list| list.settings.copies == Copies::Shared);
+        if is_shared { self.ahead.shared } else { self.ahead.personal }
     }
 
     /// Why this page must wait now.
@@ -72,7 +89,7 @@ impl Window {
             let many = shell.queues.status(Queue::Outbound)?.depth >= MANY;
             return Ok((many && last.elapsed() < PACE).then_some("there is much in outbound's queue"));
         };
-        let is_full = waiting.len() >= self.pages;
+        let is_full = waiting.len() >= self.most(shell, list).max(1);
         let mut lists = self.lists();
         if let Some(pages) = lists.get_mut(list) {
             // Not those that have been written since.
@@ -114,7 +131,7 @@ impl Window {
         (pages.last, pages.pause) = (now, SOON);
         pages.waiting.push_back(page);
         // Several threads may be at it, and several posts; where nobody can say what waits, nothing is ever taken out.
-        if pages.waiting.len() > 2 * self.pages {
+        if pages.waiting.len() > 2 * self.ahead.personal.max(self.ahead.shared) {
             pages.waiting.pop_front();
         }
     }
@@ -179,8 +196,11 @@ impl<S: Stage> PagingWorker<S> {
 mod tests {
     use std::sync::Arc;
 
+    use listmill_core::settings::Cascade;
+    use listmill_core::{Commit, StoreChange};
     use listmill_queue::MemoryQueues;
     use listmill_queue_format::{Envelope, Timestamp};
+    use listmill_store::SledStore;
 
     use super::*;
     use crate::trail::Trail;
@@ -208,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_list_waits_when_its_window_is_full_and_no_other_does() {
-        let (shell, window) = (shell(), Window::new(2, |entry| entry.id));
+        let (shell, window) = (shell(), Window::new(Ahead { personal: 2, shared: 3 }, |entry| entry.id));
         let holds = |list| window.holds(&shell, list).unwrap();
         for number in 1..=2 {
             assert_eq!(holds("a"), None);
@@ -225,8 +245,23 @@ mod tests {
     }
 
     #[test]
+    fn of_a_list_with_shared_copies_more_may_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SledStore::open(dir.path(), Cascade::default()).unwrap();
+        let own = [("copies".to_owned(), "shared".to_owned())].into();
+        let created = StoreChange::CreateList { list: "shared@example.org".parse().unwrap(), own };
+        let (id, at) = (page(0).id, Timestamp::UNIX_EPOCH);
+        let (by, why) = ("operator".to_owned(), "a test".to_owned());
+        store.commit(&Commit { id, at, by, why, changes: vec![created], outgoing: Vec::new() }).unwrap();
+        let shell = Shell { store: Some(Arc::new(store)), ..shell() };
+        let window = Window::new(Ahead { personal: 2, shared: 3 }, |entry| entry.id);
+        let most = ["shared@example.org", "unknown@example.org", ""].map(|list| window.most(&shell, list));
+        assert_eq!(most, [3, 2, 2]);
+    }
+
+    #[test]
     fn one_page_a_minute_is_written_for_a_smarthost_that_is_away() {
-        let (shell, window) = (shell(), Window::new(2, |entry| entry.id));
+        let (shell, window) = (shell(), Window::new(Ahead { personal: 2, shared: 3 }, |entry| entry.id));
         shell.health.trouble("smarthost", Some("connection refused".to_owned()));
         assert!(window.holds(&shell, "a").unwrap().is_none(), "one a minute, to see whether it is there again");
         assert!(window.holds(&shell, "b").unwrap().is_some(), "of whatever list");
@@ -244,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_wait_is_short_as_long_as_pages_are_taken() {
-        let window = Window::new(2, |entry| entry.id);
+        let window = Window::new(Ahead { personal: 2, shared: 3 }, |entry| entry.id);
         assert_eq!(window.pause("a"), WAIT, "nothing of it is known to wait");
         window.wrote("a".to_owned(), page(1).id);
         let pauses: Vec<_> = (0..6).map(|_| window.pause("a")).collect();

@@ -15,7 +15,7 @@ use listmill_outbound::{Outbound, Schedule};
 use listmill_pending::{Pending, PendingConfig, page_id};
 use listmill_queue_format::Queue;
 use listmill_runner::config::Site;
-use listmill_runner::{DeliveryWorker, Gate, PagingWorker, Runner, Shell, StageWorker, Window};
+use listmill_runner::{Ahead, DeliveryWorker, Gate, PagingWorker, Runner, Shell, StageWorker, Window};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::texts;
@@ -48,7 +48,8 @@ pub(crate) fn pending(site: &Site) -> Pending {
 fn window(site: &Site) -> Window {
     const RECIPIENTS: usize = 4_000;
     const PAGES: usize = 8;
-    Window::new((RECIPIENTS / site.chunk.max(1)).max(PAGES), page_id)
+    let personal = (RECIPIENTS / site.chunk.max(1)).max(PAGES);
+    Window::new(Ahead { personal, shared: site.connections + PAGES }, page_id)
 }
 
 pub(crate) fn command(site: &Site) -> Command {
