@@ -200,7 +200,7 @@ mod tests {
     use listmill_core::{Commit, StoreChange};
     use listmill_queue::MemoryQueues;
     use listmill_queue_format::{Envelope, Timestamp};
-    use listmill_store::SledStore;
+    use listmill_store::{SledStore, Store as _};
 
     use super::*;
     use crate::trail::Trail;
