@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -27,8 +27,14 @@ struct Gate {
 impl Gate {
     /// A way to the broker with this gate in it: its port.
     fn before(self: &Arc<Self>, rabbit: &Rabbit) -> u16 {
-        let (listener, broker) = (TcpListener::bind("127.0.0.1:0").unwrap(), rabbit.port);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        self.let_in(listener, rabbit.port);
+        port
+    }
+
+    /// Whoever connects to the listener is led to the broker, through this gate.
+    fn let_in(self: &Arc<Self>, listener: TcpListener, broker: u16) {
         let gate = Arc::clone(self);
         thread::spawn(move || {
             for near in listener.incoming() {
@@ -39,7 +45,6 @@ impl Gate {
                 thread::spawn(move || carry(back, out, None));
             }
         });
-        port
     }
 
     fn set(&self, shut: bool) {
@@ -103,4 +108,31 @@ fn what_takes_too_long_fails_alone_and_what_is_large_may_take_longer() {
     assert_eq!(sizes[4], 4 << 20);
     assert!(sizes[3] < 1000, "what came late was not thrown away: {sizes:?}");
     assert_eq!(queues.status(Queue::Auth).unwrap().depth, 0);
+}
+
+#[test]
+fn who_waits_before_there_is_a_link_has_what_comes_as_soon_as_there_is_one() {
+    let Some(rabbit) = Rabbit::start() else { return };
+    AmqpQueues::connect(config(&rabbit)).unwrap().put(&[entry("there already")]).unwrap();
+
+    // Who connects is in the listener's queue until somebody accepts.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = rabbit.url().replace(&rabbit.port.to_string(), &listener.local_addr().unwrap().port().to_string());
+    let queues = Arc::new(AmqpQueues::connect(AmqpConfig { url, ..config(&rabbit) }).unwrap());
+    let (claimer, (claims, claimed)) = (Arc::clone(&queues), mpsc::channel());
+    thread::spawn(move || {
+        claims.send(claimer.claim(Queue::Auth, Duration::ZERO)).unwrap();
+        let claim = claimer.claim(Queue::Auth, Duration::MAX);
+        claims.send(claim).unwrap();
+    });
+    claimed.recv().unwrap().expect_err("nobody has answered yet");
+
+    Arc::new(Gate::default()).let_in(listener, rabbit.port);
+    let mut had = None;
+    wait_for("the entry to be claimed", || {
+        had = claimed.try_recv().ok();
+        had.is_some()
+    });
+    let one = had.unwrap().unwrap().expect("it was put before");
+    queues.release(one.claim).unwrap();
 }

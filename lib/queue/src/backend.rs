@@ -43,6 +43,14 @@ pub trait QueueBackend: Send + Sync {
     /// The backend cannot be read now. An entry that cannot be read is no error: it is set aside, and the next one comes.
     fn claim(&self, queue: Queue, wait: Duration) -> Result<Option<Claimed>, QueueError>;
 
+    /// Takes one more for who has one in hand, of those that are at hand: neither waits nor asks anybody far away whether there are others.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    fn claim_another(&self, queue: Queue) -> Result<Option<Claimed>, QueueError> {
+        self.claim(queue, Duration::ZERO)
+    }
+
     /// The entry is done with: it is gone when this returns, whatever process dies. Only a power cut within the next half second may bring it
     /// back; that repeat is as harmless as any other (see above).
     ///

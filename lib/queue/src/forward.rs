@@ -306,8 +306,16 @@ impl QueueBackend for ForwardQueues {
         self.broker().claim(queue, wait)
     }
 
+    fn claim_another(&self, queue: Queue) -> Result<Option<Claimed>, QueueError> {
+        self.broker().claim_another(queue)
+    }
+
     fn release(&self, claim: Claim) -> Result<(), QueueError> {
         self.broker().release(claim)
+    }
+
+    fn release_all(&self, claims: Vec<Claim>) -> Vec<Result<(), QueueError>> {
+        self.broker().release_all(claims)
     }
 
     fn give_back(&self, claim: Claim) -> Result<(), QueueError> {

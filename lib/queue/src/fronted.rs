@@ -54,6 +54,10 @@ impl QueueBackend for FrontedQueues {
         self.queues.claim(queue, wait)
     }
 
+    fn claim_another(&self, queue: Queue) -> Result<Option<Claimed>, QueueError> {
+        self.queues.claim_another(queue)
+    }
+
     fn release(&self, claim: Claim) -> Result<(), QueueError> {
         self.queues.release(claim)
     }

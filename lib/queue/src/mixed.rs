@@ -75,6 +75,10 @@ impl QueueBackend for MixedQueues {
         self.of(queue).claim(queue, wait)
     }
 
+    fn claim_another(&self, queue: Queue) -> Result<Option<Claimed>, QueueError> {
+        self.of(queue).claim_another(queue)
+    }
+
     fn release(&self, claim: Claim) -> Result<(), QueueError> {
         self.of(claim.queue()).release(claim)
     }

@@ -117,10 +117,14 @@ fn work(runner: &dyn Runner, shell: &Shell, stop: &Stop, look_around: Duration) 
 }
 
 /// Claims the next entry, for which it waits, and those that are there behind it, so many at most.
-fn claim(runner: &dyn Runner, shell: &Shell, most: usize, mut wait: Duration) -> Result<Vec<Claimed>, QueueError> {
+fn claim(runner: &dyn Runner, shell: &Shell, most: usize, wait: Duration) -> Result<Vec<Claimed>, QueueError> {
     let (mut batch, mut octets) = (Vec::new(), 0);
     while batch.len() < most && octets < OCTETS {
-        let claimed = match shell.queues.claim(runner.queue(), wait) {
+        let next = match batch.is_empty() {
+            true => shell.queues.claim(runner.queue(), wait),
+            false => shell.queues.claim_another(runner.queue()),
+        };
+        let claimed = match next {
             Ok(Some(claimed)) => claimed,
             Err(error) if batch.is_empty() => return Err(error),
             // What is in hand is carried out first; who claims next is told what is wrong.
@@ -133,7 +137,6 @@ fn claim(runner: &dyn Runner, shell: &Shell, most: usize, mut wait: Duration) ->
         if is_in_doubt {
             break;
         }
-        wait = Duration::ZERO;
     }
     Ok(batch)
 }

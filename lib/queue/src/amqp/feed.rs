@@ -34,6 +34,8 @@ const ROUND: usize = 8 << 20;
 
 /// What the task is asked for.
 pub(super) enum Order {
+    /// Consume, as soon as there is a session: somebody waits in the line for what comes.
+    Begin,
     /// Consume, and say when what the broker has for us has arrived.
     Settle(oneshot::Sender<Result<(), Fault>>),
     /// Give back what is held, and consume no more until somebody claims.
@@ -56,6 +58,8 @@ struct Feed<'a> {
     deliveries: Deliveries,
     consumers: Vec<Consumer>,
     prefetch: u16,
+    /// Somebody claims: whenever there is a session, it is consumed by itself.
+    wanted: &'a mut bool,
 }
 
 /// One consumer of a class, from its beginning; a class has several one after the other.
@@ -75,7 +79,7 @@ struct Consumer {
 
 /// Serves a queue for as long as there are orders.
 pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders: mpsc::UnboundedReceiver<Order>) {
-    let mut first = None;
+    let (mut first, mut wanted) = (None, false);
     let mut generation = 0;
     loop {
         let session = tokio::select! {
@@ -83,7 +87,7 @@ pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders
             order = orders.recv() => match order {
                 Some(order) => match link.now() {
                     Ok(session) => { first = Some(order); Ok(session) }
-                    Err(fault) => { refuse(order, fault); continue }
+                    Err(fault) => { refuse(order, fault, &mut wanted); continue }
                 },
                 None => return,
             },
@@ -106,10 +110,10 @@ pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders
             deliveries: SelectAll::new(),
             consumers: Vec::new(),
             prefetch,
+            wanted: &mut wanted,
         };
         let ended = feed.run(first.take(), &mut orders).await;
-        // Whoever claims finds nothing of what was lost, and what was begun goes on by itself as soon as it can.
-        first = line.is_settled().then(|| Order::Settle(oneshot::channel().0));
+        // Whoever claims finds nothing of what was lost.
         line.begin(0);
         match ended {
             Ok(()) => return,
@@ -124,10 +128,15 @@ pub(super) async fn serve(line: Arc<Line>, link: Link, prefetch: u16, mut orders
     }
 }
 
-fn refuse(order: Order, fault: Fault) {
+/// There is no session: what can be answered is, and what is waited for is done when there is one.
+fn refuse(order: Order, fault: Fault, wanted: &mut bool) {
     match order {
+        Order::Begin => *wanted = true,
         Order::Settle(done) => drop(done.send(Err(fault))),
-        Order::Leave(done) => drop(done.send(Ok(()))),
+        Order::Leave(done) => {
+            *wanted = false;
+            let _ = done.send(Ok(())); // whoever asked may have given up
+        }
         Order::Look => {}
     }
 }
@@ -138,7 +147,7 @@ impl Feed<'_> {
         let session = Arc::clone(&self.session);
         let mut lost = std::pin::pin!(session.lost());
         let mut look = tokio::time::interval(LOOK);
-        if let Some(order) = first {
+        for order in self.wanted.then_some(Order::Begin).into_iter().chain(first) {
             self.obey(order).await?;
         }
         loop {
@@ -159,8 +168,13 @@ impl Feed<'_> {
 
     async fn obey(&mut self, order: Order) -> Result<(), Fault> {
         match order {
+            Order::Begin => {
+                *self.wanted = true;
+                if self.line.is_settled() { Ok(()) } else { self.settle().await }
+            }
             Order::Settle(done) => {
                 let settled = self.settle().await;
+                *self.wanted |= settled.is_ok();
                 let _ = done.send(settled.clone()); // the claimer may have given up
                 settled
             }
@@ -304,6 +318,7 @@ impl Feed<'_> {
 
     /// What is held goes back, behind all others: as new messages, for a message that is given back counts as one that failed.
     async fn leave(&mut self) -> Result<(), Fault> {
+        *self.wanted = false;
         self.cancel().await?;
         self.flush().await?;
         self.line.settled(false);

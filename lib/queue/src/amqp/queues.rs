@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lapin::Acker;
 use lapin::options::BasicAckOptions;
 use listmill_queue_format::{Entry, EntryId, Queue, encode};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -123,24 +124,44 @@ impl AmqpQueues {
         self.with_present(async move { settled.await.unwrap_or(Err(Fault::Lost)) })
     }
 
-    /// Acknowledges the claimed entry, as the last thing that is done with it.
-    fn acknowledge(&self, hold: AmqpHold, doing: &'static str, id: EntryId) -> Result<(), QueueError> {
-        let acker = hold.held().map(|held| held.acker.clone()).map_err(|fault| fault.at(doing, id))?;
+    /// Acknowledges the claimed entries, as the last thing that is done with them: what came of each.
+    fn acknowledge(&self, claims: Vec<Claim>, doing: &'static str) -> Vec<Result<(), QueueError>> {
+        let held = |claim: Claim| {
+            let id = claim.id;
+            let hold = hold_of(claim)?;
+            let acker = hold.held().map(|held| held.acker.clone()).map_err(|fault| fault.at(doing, id))?;
+            Ok((id, hold, acker))
+        };
+        let holds: Vec<Result<_, QueueError>> = claims.into_iter().map(held).collect();
+        let ackers: Vec<Acker> = holds.iter().flatten().map(|(.., acker)| acker.clone()).collect();
         let acked = self.with_present(async move {
-            // The library says false when the channel is gone.
-            if acker.ack(BasicAckOptions::default()).await? { Ok(()) } else { Err(Fault::Lost) }
+            let mut acked = Vec::with_capacity(ackers.len());
+            for acker in ackers {
+                // The library says false when the channel is gone.
+                acked.push(acker.ack(BasicAckOptions::default()).await.unwrap_or(false));
+            }
+            Ok(acked)
         });
-        hold.finish();
-        acked.map_err(|_| Fault::Lost.at(doing, id))
+        let mut acked = acked.unwrap_or_default().into_iter();
+        let finished = |hold: Result<(EntryId, AmqpHold, Acker), QueueError>| {
+            let (id, hold, _) = hold?;
+            hold.finish();
+            if acked.next() == Some(true) { Ok(()) } else { Err(Fault::Lost.at(doing, id)) }
+        };
+        holds.into_iter().map(finished).collect()
+    }
+
+    fn acknowledge_one(&self, claim: Claim, doing: &'static str) -> Result<(), QueueError> {
+        self.acknowledge(vec![claim], doing).pop().expect("one claim has one answer")
     }
 
     /// Publishes what takes the place of a claimed entry, then acknowledges that one.
     fn replace(&self, claim: Claim, doing: &'static str, by: Outgoing) -> Result<(), QueueError> {
         let id = claim.id;
-        let hold = hold_of(claim)?;
+        let Hold::Amqp(hold) = &claim.hold else { return Err(not_ours(id)) };
         hold.held().map_err(|fault| fault.at(doing, id))?;
         self.publish(vec![by]).map_err(|fault| fault.at(doing, id))?;
-        self.acknowledge(hold, doing, id)
+        self.acknowledge_one(claim, doing)
     }
 
     pub(super) fn publish(&self, messages: Vec<Outgoing>) -> Result<(), Fault> {
@@ -153,8 +174,17 @@ impl AmqpQueues {
 fn hold_of(claim: Claim) -> Result<AmqpHold, QueueError> {
     match claim.hold {
         Hold::Amqp(hold) => Ok(hold),
-        _ => Err(QueueError::new("finish", claim.id, Kind::Misuse("the claim is another backend's"))),
+        _ => Err(not_ours(claim.id)),
     }
+}
+
+fn not_ours(id: EntryId) -> QueueError {
+    QueueError::new("finish", id, Kind::Misuse("the claim is another backend's"))
+}
+
+fn claimed(entry: Entry, hold: AmqpHold) -> Claimed {
+    let claim = Claim { queue: entry.queue, id: entry.id, hold: Hold::Amqp(hold) };
+    Claimed { entry, claim }
 }
 
 fn encoded(entry: &Entry) -> Result<Vec<u8>, QueueError> {
@@ -179,31 +209,37 @@ impl QueueBackend for AmqpQueues {
         let until = Instant::now().checked_add(wait);
         let line = self.line(queue);
         let wakes = line.wakes();
-        let claimed = |entry: Box<Entry>, hold| {
-            let claim = Claim { queue, id: entry.id, hold: Hold::Amqp(hold) };
-            Ok(Some(Claimed { entry: *entry, claim }))
-        };
-        let unsettled = !line.is_settled();
-        if unsettled && !wait.is_zero() {
-            let (done, _) = oneshot::channel();
-            let _ = self.feed(queue).orders.send(Order::Settle(done)); // it is waited for below
+        if !line.is_settled() && !wait.is_zero() {
+            let _ = self.feed(queue).orders.send(Order::Begin); // it is waited for below
         }
         match line.next(wakes, until) {
-            Got::Entry(entry, hold) => return claimed(entry, hold),
+            Got::Entry(entry, hold) => return Ok(Some(claimed(*entry, hold))),
             Got::Woken => return Ok(None),
             Got::Nothing => {}
         }
         // Something may be on its way, or the broker away: that is no "nothing".
         self.settle(queue).map_err(|fault| fault.at("claim from", names::exchange(queue)))?;
         match line.next(wakes, Some(Instant::now())) {
-            Got::Entry(entry, hold) => claimed(entry, hold),
+            Got::Entry(entry, hold) => Ok(Some(claimed(*entry, hold))),
+            Got::Woken | Got::Nothing => Ok(None),
+        }
+    }
+
+    /// Only what has arrived: to ask the broker whether more is on its way takes longer than the next turn.
+    fn claim_another(&self, queue: Queue) -> Result<Option<Claimed>, QueueError> {
+        let line = self.line(queue);
+        match line.next(line.wakes(), Some(Instant::now())) {
+            Got::Entry(entry, hold) => Ok(Some(claimed(*entry, hold))),
             Got::Woken | Got::Nothing => Ok(None),
         }
     }
 
     fn release(&self, claim: Claim) -> Result<(), QueueError> {
-        let id = claim.id;
-        self.acknowledge(hold_of(claim)?, "release", id)
+        self.acknowledge_one(claim, "release")
+    }
+
+    fn release_all(&self, claims: Vec<Claim>) -> Vec<Result<(), QueueError>> {
+        self.acknowledge(claims, "release")
     }
 
     /// Without asking the broker, which would count it as a failure of this process: the entry waits here for the next claim. When the
@@ -223,7 +259,7 @@ impl QueueBackend for AmqpQueues {
     fn shunt(&self, claim: Claim, why: &ShuntReason) -> Result<(), QueueError> {
         let (queue, id) = (claim.queue, claim.id);
         let Hold::Amqp(AmqpHold { held: Some(held), .. }) = &claim.hold else {
-            return Err(QueueError::new("shunt", id, Kind::Misuse("the claim is another backend's")));
+            return Err(not_ours(id));
         };
         let moved = Outgoing::moved(queue, Some(id), "shunt", encoded(&held.entry)?).because(&shunt_reason(why));
         self.replace(claim, "shunt", moved)
