@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use listmill_queue_format::Queue;
 
 use crate::{Shell, Stop};
+
+/// Who is to stop and waits for work is woken again after so long, then after twice as long each time, up to the second.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(500));
 
 /// What is to be done when a runner's last thread has ended.
 pub type Farewell = Box<dyn FnOnce() + Send>;
@@ -81,8 +85,9 @@ impl Crew {
         if !stop.is_stopped() {
             tracing::info!("{queue} takes no more, and finishes what is in hand");
             stop.stop();
-            self.shell.queues.wake();
         }
+        // Each time that somebody asks: who was about to wait for work when the others were woken has heard nothing.
+        self.shell.queues.wake();
         self.part_with_those_who_are_done();
         self.hands().get(&queue).map(Hand::working)
     }
@@ -126,7 +131,13 @@ impl Crew {
     pub fn stop(&self) {
         let hands = std::mem::take(&mut *self.hands());
         hands.values().for_each(|hand| hand.stop.stop());
-        self.shell.queues.wake();
+        let mut pause = AGAIN.0;
+        while hands.values().any(|hand| hand.working() > 0) {
+            // Again and again: who was about to wait for work when the others were woken has heard nothing.
+            self.shell.queues.wake();
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(AGAIN.1);
+        }
         hands.into_iter().for_each(|(queue, hand)| hand.part(queue));
     }
 
@@ -137,6 +148,8 @@ impl Crew {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use listmill_queue::MemoryQueues;
 
     use super::*;
@@ -169,5 +182,26 @@ mod tests {
         assert_eq!(crew.roll(), [(Queue::Auth, Roll { threads: 2, dead: 1 })].into());
         crew.stop();
         assert!(crew.roll().is_empty());
+    }
+
+    #[test]
+    fn who_begins_to_wait_for_work_when_the_others_are_woken_is_not_waited_for() {
+        for is_drained in [false, true] {
+            let shell = shell();
+            let (crew, queues) = (Crew::new(shell.clone()), shell.queues);
+            // When it is woken it has not seen yet that it is to stop, and waits again.
+            let works = move || [(); 2].map(|()| queues.claim(Queue::Auth, Duration::from_secs(3600)).unwrap());
+            crew.add(Queue::Auth, vec![std::thread::spawn(move || drop(works()))]);
+            let (gone, is_gone) = mpsc::channel();
+            std::thread::spawn(move || {
+                if is_drained {
+                    while crew.drain(Queue::Auth).is_some() {}
+                } else {
+                    crew.stop();
+                }
+                gone.send(()).unwrap();
+            });
+            is_gone.recv_timeout(Duration::from_secs(60)).expect("they stop");
+        }
     }
 }
