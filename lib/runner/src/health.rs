@@ -83,11 +83,17 @@ impl Health {
         beat
     }
 
-    /// For how long which thread has not come by, the longest of each runner, and the entry that it has in hand.
-    pub(crate) fn silent(&self) -> BTreeMap<Queue, (Duration, Option<EntryId>)> {
+    /// For how long which thread has not come by, if that is too long for one with or without an entry in hand: the longest of each runner, and that entry.
+    pub(crate) fn silent(
+        &self,
+        is_too_long: impl Fn(Duration, Option<EntryId>) -> bool,
+    ) -> BTreeMap<Queue, (Duration, Option<EntryId>)> {
         let mut longest: BTreeMap<Queue, (Duration, Option<EntryId>)> = BTreeMap::new();
         for (queue, beat) in &self.record().beats {
             let silent = (beat.silent_for(), beat.entry());
+            if !is_too_long(silent.0, silent.1) {
+                continue;
+            }
             longest.entry(*queue).and_modify(|known| *known = silent.max(*known)).or_insert(silent);
         }
         longest

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use listmill_queue::QueueStatus;
-use listmill_queue_format::Queue;
+use listmill_queue_format::{EntryId, Queue};
 
 use super::look;
 use super::{Disk, QueueFigures, Roots, Sights};
@@ -223,8 +223,8 @@ impl Watch {
     /// Who has had an entry in hand for longer than this without coming by, a sentence each.
     pub fn hung(&self, limit: Duration) -> Vec<String> {
         let roll = self.crew.roll();
-        let silent = self.shell.health.silent().into_iter();
-        let hung = silent.filter(|(queue, (silent, _))| *silent > limit && roll.contains_key(queue));
+        let silent = self.shell.health.silent(|silent, entry| is_too_long(silent, entry, limit)).into_iter();
+        let hung = silent.filter(|(queue, _)| roll.contains_key(queue));
         let told = hung.map(|(queue, (silent, entry))| {
             let seconds = silent.as_secs();
             let entry = entry.map_or_else(String::new, |entry| format!(", with {entry} in hand"));
@@ -238,6 +238,11 @@ impl Watch {
     }
 }
 
+/// Whether a thread that has not come by for so long hangs. One without an entry in hand may be waiting for work, however short the limit.
+fn is_too_long(silent: Duration, in_hand: Option<EntryId>, limit: Duration) -> bool {
+    silent > if in_hand.is_some() { limit } else { limit.max(STUCK) }
+}
+
 /// How many entries wait for this process. What others have in hand is for them to say.
 fn waiting(status: &QueueStatus, in_hand: u64) -> u64 {
     let is_for_us = in_hand > 0 || status.depth > status.claimed;
@@ -246,7 +251,18 @@ fn waiting(status: &QueueStatus, in_hand: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use listmill_queue_format::Timestamp;
+
     use super::*;
+
+    #[test]
+    fn who_waits_for_work_does_not_hang_however_short_the_limit() {
+        let (entry, second) = (Some(EntryId::fresh(Timestamp::UNIX_EPOCH, [1; 10])), Duration::from_secs(1));
+        assert!(is_too_long(second * 2, entry, second), "it has an entry in hand");
+        assert!(!is_too_long(second * 3, None, second), "it comes by every three seconds");
+        assert!(is_too_long(second * 6, None, second), "it does not come by");
+        assert!(!is_too_long(second * 6, None, second * 600));
+    }
 
     #[test]
     fn what_others_have_in_hand_and_what_is_paused_waits_for_nobody_here() {
